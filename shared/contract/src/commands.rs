@@ -1,0 +1,104 @@
+//! Commands to the order worker, as they travel through RabbitMQ (JSON, one envelope a message).
+//!
+//! Every command about one order is routed by the same product, so that it stands in the same queue, behind
+//! everything that was said of that order before.
+
+use crate::{Money, OrderId, ProductId, ShopperId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A command with what the broker needs to know of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Names this message in logs and dead letters.
+    pub message_id: Uuid,
+    /// The product whose queue it belongs in: the first of the order's lines.
+    pub routed_by: ProductId,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What the worker is asked to do. Delivered at least once, decided exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Command {
+    /// Take an order: hold its units or refuse it.
+    PlaceOrder(PlaceOrder),
+    /// Give the units of an unpaid order back because its shopper says so.
+    CancelOrder(CancelOrder),
+    /// Act on what the payment provider reported.
+    SettlePayment(SettlePayment),
+}
+
+impl Command {
+    /// The order that it is about.
+    pub fn order_id(&self) -> OrderId {
+        match self {
+            Self::PlaceOrder(place) => place.order_id,
+            Self::CancelOrder(cancel) => cancel.order_id,
+            Self::SettlePayment(settle) => settle.order_id,
+        }
+    }
+}
+
+/// One line of a purchase as the shopper asked for it. The price is not asked for: the worker reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedLine {
+    /// Which product.
+    pub product_id: ProductId,
+    /// How many units, at least 1.
+    pub quantity: u32,
+}
+
+/// Take an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceOrder {
+    /// Derived from shopper and idempotency key, so a repeated command names the same order.
+    pub order_id: OrderId,
+    /// Who will own it.
+    pub shopper: ShopperId,
+    /// SHA-256 of the request as it was meant (hexadecimal): the same key with another fingerprint is a mistake.
+    pub fingerprint: String,
+    /// What is wanted: all or nothing.
+    pub lines: Vec<RequestedLine>,
+    /// When the intake accepted it, Unix milliseconds: for measuring the wait, never for deciding.
+    pub accepted_at_unix_ms: u64,
+}
+
+/// Give the units of an unpaid order back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelOrder {
+    /// Which order.
+    pub order_id: OrderId,
+    /// Who asks; it must be the owner.
+    pub shopper: ShopperId,
+}
+
+/// What the payment provider reported, after its signature was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlePayment {
+    /// Which order.
+    pub order_id: OrderId,
+    /// The provider's name of this report: the same report twice is acted on once.
+    pub event_id: String,
+    /// The provider's name of the payment.
+    pub payment_reference: String,
+    /// How it went.
+    pub settlement: Settlement,
+}
+
+/// How a payment went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Settlement {
+    /// The money was taken.
+    Captured {
+        /// How much.
+        amount: Money,
+    },
+    /// No money was taken, and none will be.
+    Failed {
+        /// The provider's reason, e.g. `card_declined`.
+        reason: String,
+    },
+}
