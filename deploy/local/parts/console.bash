@@ -29,7 +29,7 @@ with_progress() {
 tick() {
     local label=$1 began=$SECONDS
     # The sleep must not hold our terminal open after we are gone.
-    while sleep 10 </dev/null >/dev/null 2>&1; do
+    while sleep 10 >/dev/null 2>&1; do
         say "  $label ... $((SECONDS - began)) s"
     done
 }

@@ -73,8 +73,7 @@ as_user() {
     fi
 }
 
-# Fills @NAME@ in a template of deploy/local/config and hands the result to a server's user, readable by nobody else.
-# usage: render TEMPLATE TARGET USER NAME=VALUE...
+# Fills @NAME@ in a template of deploy/local/config. usage: render TEMPLATE TARGET USER NAME=VALUE...
 render() {
     local text target=$2 user=$3 pair
     text=$(<"$templates_dir/$1")
@@ -83,9 +82,14 @@ render() {
         # Quoted, since bash 5.2 would read an & in the value as "what was matched".
         text=${text//"@${pair%%=*}@"/"${pair#*=}"}
     done
-    rm -f "$target"
-    (umask 077 && printf '%s\n' "$text" >"$target")
-    ((EUID != 0)) || chown "$user:" "$target"
+    place "$target" "$user" <<<"$text"
+}
+
+# Writes stdin to a file that belongs to a server's user and that nobody else can read. usage: place TARGET USER
+place() {
+    rm -f "$1"
+    (umask 077 && cat >"$1")
+    ((EUID != 0)) || chown "$2:" "$1"
 }
 
 # One command at a time changes the stack.

@@ -63,7 +63,9 @@ postgres_accepts() {
 
 # The way of the programs: their own account, their own address, a query.
 postgres_answers() {
-    [[ $(PGCONNECT_TIMEOUT=5 psql --no-psqlrc -qAt "$(postgres_url)" -c 'select 1' 2>/dev/null) == 1 ]]
+    [[ $(PGPASSWORD=$(secret postgres.password) PGCONNECT_TIMEOUT=5 psql --no-psqlrc -qAt \
+        --host="$(servers_dir)/postgres/socket" --port="$postgres_port" --username="$account" --dbname="$account" \
+        -c 'select 1' 2>/dev/null) == 1 ]]
 }
 
 # Idempotent, and run at every start, so that the password is always the one in the secrets folder.

@@ -9,9 +9,9 @@ spawn() {
     shift 3
     [[ ! -s $log ]] || mv -f "$log" "$log.1"
     (
-        cd "$folder"
+        cd "$folder" || exit
         # Locks stay with this script, not with what it starts.
-        exec 8>&- 9>&- </dev/null >>"$log" 2>&1
+        exec 7>&- 8>&- 9>&- </dev/null >>"$log" 2>&1
         spawn_as "$user" "$@"
     ) &
     printf '%s\n' "$!" >"$run_dir/$name.pid"

@@ -30,9 +30,8 @@ rabbitmq_configure() {
     render rabbitmq.conf "$folder/rabbitmq.conf" rabbitmq PORT="$rabbitmq_port" ACCOUNT="$account" \
         PASSWORD="$(secret rabbitmq.password)"
     render rabbitmq-plugins "$folder/enabled_plugins" rabbitmq
-    # The cookie is what lets another Erlang node in; Erlang wants it readable by its owner alone.
-    render rabbitmq-cookie "$folder/home/.erlang.cookie" rabbitmq COOKIE="$(secret rabbitmq.cookie)"
-    as_user rabbitmq chmod 400 "$folder/home/.erlang.cookie"
+    # What lets another Erlang node in; Erlang wants it readable by its owner alone.
+    secret rabbitmq.cookie | place "$folder/home/.erlang.cookie" rabbitmq
 }
 
 # The scripts in /usr/sbin switch users and drop the environment; the ones they call do not.

@@ -1,5 +1,4 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034  # read by the other parts
 # Where things are, and on which ports.
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
@@ -10,6 +9,7 @@ run_dir=$local_dir/run
 bin_dir=$local_dir/bin
 templates_dir=$checkout/deploy/local/config
 env_file=$local_dir/stack.env
+binaries_dir=$(cd "$checkout" && readlink -m "${CARGO_TARGET_DIR:-target}")/release
 
 redis_port=${STACK_REDIS_PORT:-17379}
 postgres_port=${STACK_POSTGRES_PORT:-17432}

@@ -1,0 +1,71 @@
+# The commands of this repository. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run stop up down status test check fmt clippy docs shell-check deny \
+        drop-day bench-poll bench-join bench-orders clean
+
+stack := deploy/local/stack
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the product
+
+run: ## install what is missing, build, start everything, print where; Ctrl-C stops it
+	@$(stack) run
+
+stop: ## stop everything that was started here, from any terminal
+	@$(stack) stop
+
+up: ## only Redis, PostgreSQL and RabbitMQ: start them, or see that they run
+	@$(stack) up
+
+down: ## stop those again (the data stays)
+	@$(stack) down
+
+status: ## what runs, and where
+	@$(stack) status
+
+# --- the code
+
+# Nothing may be printed after the tests: their count is the last word.
+test: ## all tests, against real servers that are started for it
+	@$(stack) with bash -c 'cargo build --workspace --bins && cargo test --workspace'
+
+check: fmt clippy docs shell-check ## everything that can be said without running it
+
+fmt: ## formatting
+	cargo fmt --all -- --check
+
+clippy: ## lints
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: ## the documentation's own links and examples
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+shell-check: ## the shell scripts, where shellcheck is installed
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P deploy/local $(stack) .ci/run; \
+	else echo 'shellcheck is not installed: shell scripts not checked'; fi
+
+deny: ## licences, bans, advisories and sources of the dependencies
+	@$(stack) install deny
+	PATH="$$PATH:$(CURDIR)/.local/bin" cargo deny check
+
+# --- the figures: each ends in one line of JSON
+
+drop-day: ## ten thousand shoppers at one hundred units, and the proof that one hundred were sold
+	@$(stack) measure drop-day
+
+bench-poll: ## a waiting shopper's poll, against nginx
+	@$(stack) measure poll
+
+bench-join: ## joins, against Redis
+	@$(stack) measure join
+
+bench-orders: ## orders until they are decided, against the naive transaction
+	@$(stack) measure orders
+
+clean: ## stop everything; remove its data, secrets and logs, and what was built
+	@$(stack) wipe
+	cargo clean
