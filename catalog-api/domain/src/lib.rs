@@ -1,1 +1,21 @@
-//! Under construction.
+//! The rules of the shop's intake, as values: what a product shows, what an order request may ask for, what an
+//! `Idempotency-Key` means the second time, how long a shopper prefers to wait.
+//!
+//! Nothing here does I/O; time and randomness would be arguments.
+
+mod accept;
+mod basket;
+mod idempotency;
+mod key_state;
+pub mod limits;
+mod order_rules;
+mod prefer;
+mod product;
+
+pub use accept::prefers_html;
+pub use basket::{Basket, BasketError, Mistake};
+pub use idempotency::{Fingerprint, IdempotencyKey, KeyError};
+pub use key_state::{KeyState, Verdict};
+pub use order_rules::{NotCancellable, NotPayable, check_cancellable, check_payable, is_decided};
+pub use prefer::preferred_wait;
+pub use product::{Product, ProductView, Stock, StockView};

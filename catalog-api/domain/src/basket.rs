@@ -1,0 +1,254 @@
+//! What an order request asks for.
+
+use crate::{
+    Fingerprint,
+    limits::{LINES_MAX, QUANTITY_MAX},
+};
+use contract::{ProductId, RequestedLine};
+use serde::{Deserialize, Serialize};
+
+/// Lines that are well formed: 1 to [`LINES_MAX`] different products, in product order.
+///
+/// The order is ours, not the shopper's: the same lines in another order are the same request, with the same
+/// fingerprint, in the same queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basket {
+    lines: Vec<RequestedLine>,
+    routed_by: ProductId,
+}
+
+/// Why a body is no order request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BasketError {
+    /// Not JSON.
+    NotJson(String),
+    /// JSON of another shape: a field is missing, unknown or of the wrong type.
+    Shape(String),
+    /// The right shape with wrong values; every mistake is listed.
+    Values(Vec<Mistake>),
+}
+
+/// One wrong value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    /// Where, as a JSON pointer.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRequest {
+    lines: Vec<RawLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLine {
+    product_id: String,
+    quantity: i64,
+}
+
+// === impl Basket ===
+
+impl Basket {
+    /// Reads the body of an order request: `{"lines":[{"product_id":…,"quantity":…}]}`.
+    ///
+    /// # Errors
+    /// [`BasketError`].
+    pub fn parse(body: &[u8]) -> Result<Self, BasketError> {
+        let raw: RawRequest = serde_json::from_slice(body).map_err(classify)?;
+        let mut mistakes = Vec::new();
+        if raw.lines.len() > LINES_MAX {
+            mistakes.push(mistake("/lines".to_owned(), format!("at most {LINES_MAX} lines")));
+        }
+        let mut lines = Vec::new();
+        for (at, raw) in raw.lines.into_iter().take(LINES_MAX).enumerate() {
+            lines.extend(line(at, &raw, &mut mistakes));
+        }
+        lines.sort_by(|a, b| a.product_id.cmp(&b.product_id));
+        if lines
+            .windows(2)
+            .any(|pair| pair[0].product_id == pair[1].product_id)
+        {
+            let detail = "name each product once, with its whole quantity";
+            mistakes.push(mistake("/lines".to_owned(), detail.to_owned()));
+        }
+        match lines.first() {
+            None if mistakes.is_empty() => Err(BasketError::Values(vec![mistake(
+                "/lines".to_owned(),
+                "at least one line".to_owned(),
+            )])),
+            Some(first) if mistakes.is_empty() => Ok(Self {
+                routed_by: first.product_id.clone(),
+                lines,
+            }),
+            _ => Err(BasketError::Values(mistakes)),
+        }
+    }
+
+    /// The lines, in product order.
+    pub fn lines(&self) -> &[RequestedLine] {
+        &self.lines
+    }
+
+    /// The product whose queue the order stands in.
+    pub fn routed_by(&self) -> &ProductId {
+        &self.routed_by
+    }
+
+    /// What tells this request from another one under the same key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        // A field that a later version adds must be left out here while it is absent, or repeats that span the
+        // upgrade would look like other requests.
+        let canonical = self
+            .lines
+            .iter()
+            .map(|line| format!("{} {}\n", line.product_id, line.quantity));
+        Fingerprint::of(&canonical.collect::<String>())
+    }
+}
+
+fn classify(error: serde_json::Error) -> BasketError {
+    if error.is_data() {
+        BasketError::Shape(error.to_string())
+    } else {
+        BasketError::NotJson(error.to_string())
+    }
+}
+
+fn line(at: usize, raw: &RawLine, mistakes: &mut Vec<Mistake>) -> Option<RequestedLine> {
+    let product_id = raw.product_id.parse::<ProductId>();
+    if let Err(error) = &product_id {
+        mistakes.push(mistake(format!("/lines/{at}/product_id"), error.to_string()));
+    }
+    let quantity = u32::try_from(raw.quantity)
+        .ok()
+        .filter(|quantity| (1..=QUANTITY_MAX).contains(quantity));
+    if quantity.is_none() {
+        mistakes.push(mistake(
+            format!("/lines/{at}/quantity"),
+            format!("1 to {QUANTITY_MAX} units"),
+        ));
+    }
+    Some(RequestedLine {
+        product_id: product_id.ok()?,
+        quantity: quantity?,
+    })
+}
+
+fn mistake(pointer: String, detail: String) -> Mistake {
+    Mistake { pointer, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn parse(body: Value) -> Result<Basket, BasketError> {
+        Basket::parse(body.to_string().as_bytes())
+    }
+
+    fn pointers(result: Result<Basket, BasketError>) -> Vec<String> {
+        match result {
+            Err(BasketError::Values(mistakes)) => {
+                mistakes.into_iter().map(|mistake| mistake.pointer).collect()
+            }
+            other => panic!("expected wrong values, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_same_lines_in_any_order_are_the_same_request() {
+        let one = parse(json!({"lines":[{"product_id":"b","quantity":2},{"product_id":"a","quantity":1}]}));
+        let two = parse(json!({"lines":[{"quantity":1,"product_id":"a"},{"product_id":"b","quantity":2}]}));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!(one, two);
+        assert_eq!(one.routed_by().as_str(), "a");
+        assert_eq!(one.fingerprint(), two.fingerprint());
+    }
+
+    #[test]
+    fn other_lines_are_another_request() {
+        let print = |body: Value| parse(body).unwrap().fingerprint();
+        let base = print(json!({"lines":[{"product_id":"a","quantity":1}]}));
+        for other in [
+            json!({"lines":[{"product_id":"a","quantity":2}]}),
+            json!({"lines":[{"product_id":"b","quantity":1}]}),
+            json!({"lines":[{"product_id":"a","quantity":1},{"product_id":"b","quantity":1}]}),
+        ] {
+            assert_ne!(print(other.clone()), base, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_value_is_listed() {
+        let line = |product: &str, quantity: i64| json!({"product_id": product, "quantity": quantity});
+        let many = vec![line("a", 1); LINES_MAX + 1];
+        for (lines, expected) in [
+            (json!([]), vec!["/lines"]),
+            (
+                json!([line("A", 0)]),
+                vec!["/lines/0/product_id", "/lines/0/quantity"],
+            ),
+            (json!([line("a", 1), line("b", -1)]), vec!["/lines/1/quantity"]),
+            (json!([line("a", i64::MAX)]), vec!["/lines/0/quantity"]),
+            (
+                json!([line("a", i64::from(QUANTITY_MAX) + 1)]),
+                vec!["/lines/0/quantity"],
+            ),
+            (json!([line("a", 1), line("a", 1)]), vec!["/lines"]),
+            (json!(many), vec!["/lines", "/lines"]),
+        ] {
+            assert_eq!(pointers(parse(json!({ "lines": lines }))), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_shape_is_told_from_one_that_is_not_json() {
+        for shape in [
+            r#"{"lines":[{"product_id":"a","quantity":1,"price":0}]}"#,
+            r#"{"lines":[{"product_id":"a","quantity":1}],"coupon":"x"}"#,
+            r#"{"lines":[{"product_id":"a","quantity":1.5}]}"#,
+            r#"{"lines":{}}"#,
+            "{}",
+            "[]",
+            "null",
+        ] {
+            assert!(
+                matches!(Basket::parse(shape.as_bytes()), Err(BasketError::Shape(_))),
+                "{shape}"
+            );
+        }
+        for garbage in [&b""[..], b"{", b"{\"lines\":[}", b"\xff\xfe", b"{} {}"] {
+            let parsed = Basket::parse(garbage);
+            assert!(
+                matches!(parsed, Err(BasketError::NotJson(_) | BasketError::Shape(_))),
+                "{parsed:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_keeps_the_limits(
+            lines in prop::collection::vec(("[a-cA]{0,2}", -1i64..13), 0..13)
+        ) {
+            let lines: Vec<Value> =
+                lines.iter().map(|(id, quantity)| json!({"product_id": id, "quantity": quantity})).collect();
+            if let Ok(basket) = parse(json!({ "lines": lines })) {
+                prop_assert!((1..=LINES_MAX).contains(&basket.lines().len()));
+                prop_assert!(basket.lines().windows(2).all(|pair| pair[0].product_id < pair[1].product_id));
+                prop_assert!(basket.lines().iter().all(|line| (1..=QUANTITY_MAX).contains(&line.quantity)));
+            }
+        }
+
+        #[test]
+        fn garbage_never_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Basket::parse(&body);
+        }
+    }
+}

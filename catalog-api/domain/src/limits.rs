@@ -1,0 +1,33 @@
+//! Everything has a limit, and the limits fit each other.
+
+use std::time::Duration;
+
+/// Different products in one order.
+pub const LINES_MAX: usize = 10;
+/// Units of one product in one order.
+pub const QUANTITY_MAX: u32 = 10;
+/// The body of any request.
+pub const BODY_MAX_BYTES: usize = 16 * 1024;
+/// Characters of an idempotency key.
+pub const KEY_MAX_CHARS: usize = 255;
+/// How long a shopper may ask us to wait for a decision.
+pub const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the broker may take to confirm a command before the shopper is told to try again.
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the look for an earlier order may hold up an answer.
+pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one request may take, from its head to the answer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// A line as JSON: a product id of 64 characters, the field names, and generous white space.
+const LINE_BYTES: usize = 64 + 256;
+
+const _: () = assert!(
+    LINES_MAX * LINE_BYTES < BODY_MAX_BYTES,
+    "the largest order fits a body"
+);
+const _: () = assert!(
+    REQUEST_TIMEOUT.as_secs()
+        > WAIT_MAX.as_secs() + CONFIRM_TIMEOUT.as_secs() + 2 * LOOK_UP_TIMEOUT.as_secs(),
+    "the longest honest wait ends before the request is cut off"
+);
