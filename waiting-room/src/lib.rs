@@ -1,1 +1,2 @@
-//! Under construction.
+//! The edge as a library, for its binary and its tests.
+pub mod store;

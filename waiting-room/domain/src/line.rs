@@ -1,7 +1,7 @@
 //! A line as a value, with everything that can happen to it. The memory store is this and a lock; the Redis
 //! store's scripts do the same to the same fields.
 
-use crate::{Control, Decision, Moment, SessionId, SessionRule, Snapshot};
+use crate::{ControlChange, Decision, Moment, SessionId, SessionRule, Snapshot};
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
@@ -79,6 +79,15 @@ pub enum ClaimOutcome {
     Missed,
     /// As [`JoinOutcome::Resync`].
     Resync,
+}
+
+/// A session whose shopper is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewal {
+    /// Which.
+    pub session: SessionId,
+    /// When it began, as its pass says.
+    pub since: Moment,
 }
 
 /// What became of a decision.
@@ -178,15 +187,18 @@ impl LineState {
     /// Prolongs sessions that are still on, and answers until when; the others are not in the answer.
     pub fn renew(
         &mut self,
-        sessions: &[SessionId],
+        renewals: &[Renewal],
         rule: &SessionRule,
         now: Moment,
     ) -> Vec<(SessionId, Moment)> {
-        let prolonged = sessions.iter().filter_map(|id| {
-            let session = self.sessions.get_mut(id).filter(|session| session.until > now)?;
-            let longest = session.since.plus(rule.hard_cap);
+        let prolonged = renewals.iter().filter_map(|renewal| {
+            let session = self
+                .sessions
+                .get_mut(&renewal.session)
+                .filter(|session| session.until > now)?;
+            let longest = renewal.since.plus(rule.hard_cap);
             session.until = session.until.max(now.plus(rule.length).min(longest));
-            Some((*id, session.until))
+            Some((renewal.session, session.until))
         });
         prolonged.collect()
     }
@@ -226,8 +238,8 @@ impl LineState {
     }
 
     /// Puts an operator's change into force.
-    pub fn set_control(&mut self, control: Control) {
-        self.known.control = control;
+    pub fn change_control(&mut self, change: ControlChange) {
+        self.known.control = change.on(self.known.control);
         self.known.revision += 1;
     }
 
@@ -282,6 +294,13 @@ mod tests {
         }
     }
 
+    fn renewal(number: u64) -> Renewal {
+        Renewal {
+            session: session(number),
+            since: at(0),
+        }
+    }
+
     fn tick(line: &mut LineState, now: Moment, limits: Limits) {
         let snapshot = line.observe(now);
         let decision = decide(&snapshot, &limits, WINDOW, Doors::Open);
@@ -324,7 +343,7 @@ mod tests {
         assert!(line.end(session(0), at(2_000)));
         assert!(!line.end(session(0), at(2_000)));
         assert_eq!(line.claim(claim(0), &RULE, at(3_000)), ClaimOutcome::Missed);
-        assert!(line.renew(&[session(0)], &RULE, at(3_000)).is_empty());
+        assert!(line.renew(&[renewal(0)], &RULE, at(3_000)).is_empty());
     }
 
     #[test]
@@ -333,7 +352,7 @@ mod tests {
         line.join(1, 1);
         tick(&mut line, at(1_000), Limits::new(60, 10).unwrap());
         line.claim(claim(0), &RULE, at(0));
-        let renewed = |line: &mut LineState, now| line.renew(&[session(0)], &RULE, at(now));
+        let renewed = |line: &mut LineState, now| line.renew(&[renewal(0)], &RULE, at(now));
         assert_eq!(renewed(&mut line, 100_000), [(session(0), at(400_000))]);
         assert_eq!(renewed(&mut line, 390_000), [(session(0), at(690_000))]);
         assert_eq!(renewed(&mut line, 680_000), [(session(0), at(900_000))]);
@@ -412,7 +431,7 @@ mod tests {
                     }
                     Happening::Claim(number) => { line.claim(claim(number), &RULE, now); }
                     Happening::End(number) => { line.end(session(number), now); }
-                    Happening::Renew(number) => { line.renew(&[session(number)], &RULE, now); }
+                    Happening::Renew(number) => { line.renew(&[renewal(number)], &RULE, now); }
                     Happening::Tick(ms) => {
                         now = now.plus(Duration::from_millis(ms));
                         tick(&mut line, now, limits);

@@ -75,6 +75,29 @@ impl Control {
     }
 }
 
+/// What an operator changes now; the rest stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ControlChange {
+    /// Pause or resume.
+    pub paused: Option<bool>,
+    /// A new rate.
+    pub users_per_minute: Option<u32>,
+    /// A new number of sessions.
+    pub max_active: Option<u32>,
+}
+
+impl ControlChange {
+    /// `control` with this change on top.
+    #[must_use]
+    pub fn on(self, control: Control) -> Control {
+        Control {
+            paused: self.paused.unwrap_or(control.paused),
+            users_per_minute: self.users_per_minute.or(control.users_per_minute),
+            max_active: self.max_active.or(control.max_active),
+        }
+    }
+}
+
 /// How long an admitted shopper stays in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionRule {

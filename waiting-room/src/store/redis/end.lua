@@ -1,0 +1,8 @@
+-- End a session and keep word of it.
+-- KEYS: active, ended   ARGV: session, how long to keep the word, ms
+local now = now_ms()
+local until_ms = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]))
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+return until_ms > now and 1 or 0
