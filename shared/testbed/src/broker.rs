@@ -26,14 +26,22 @@ pub struct BrokerNamespace {
 
 impl BrokerNamespace {
     /// Finds RabbitMQ and chooses a prefix.
+    ///
+    /// # Panics
+    /// When nothing says where RabbitMQ is.
     pub fn fresh() -> Self {
-        let url = Servers::from_env().amqp_url;
-        Self {
+        Self::try_fresh().expect("choose a prefix for this test")
+    }
+
+    /// The same, for programs that clean up before they fail.
+    pub fn try_fresh() -> anyhow::Result<Self> {
+        let url = Servers::find()?.amqp_url;
+        Ok(Self {
             url,
             prefix: broker_prefix(),
             queues: Mutex::default(),
             exchanges: Mutex::default(),
-        }
+        })
     }
 
     /// The address of RabbitMQ.

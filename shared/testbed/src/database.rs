@@ -1,12 +1,15 @@
 //! One PostgreSQL database for each test.
 
 use crate::{Servers, block_on_elsewhere, name};
+use anyhow::Context;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 use std::sync::Once;
 use url::Url;
 
 /// Serialises the making of the template between test processes; any number that nobody else uses.
 const TEMPLATE_LOCK: i64 = 0x7465_7374_6265_6400;
+/// How the names of templates begin; [`name::is_old`] does not take them for leftovers.
+const TEMPLATES: &str = "testbed_template_";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../database/migrations");
 
@@ -26,22 +29,27 @@ impl Database {
     /// # Panics
     /// When PostgreSQL does not answer.
     pub async fn fresh() -> Self {
-        let server_url = Servers::from_env().database_url;
-        let mut server = connect(&server_url).await;
-        sweep_once(&mut server).await;
-        let template = template(&mut server, &server_url).await;
+        Self::try_fresh().await.expect("make a database for this test")
+    }
+
+    /// The same, for programs that clean up before they fail.
+    pub async fn try_fresh() -> anyhow::Result<Self> {
+        let server_url = Servers::find()?.database_url;
+        let mut server = connect(&server_url).await?;
+        sweep_once(&mut server).await?;
+        let template = template(&mut server, &server_url).await?;
         let name = name::fresh();
         execute(
             &mut server,
             &format!("CREATE DATABASE {name} TEMPLATE {template}"),
         )
-        .await;
-        let url = with_database(&server_url, &name);
-        Self {
+        .await?;
+        let url = with_database(&server_url, &name)?;
+        Ok(Self {
             name,
             url,
             server_url,
-        }
+        })
     }
 
     /// Its address.
@@ -65,7 +73,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         block_on_elsewhere(async {
             // Not `expect`: a panic here would hide the one that failed the test, and the sweep comes later anyway.
-            if let Ok(mut server) = PgConnection::connect(&self.server_url).await {
+            if let Ok(mut server) = connect(&self.server_url).await {
                 drop_database(&mut server, &self.name).await;
             }
         });
@@ -73,104 +81,99 @@ impl Drop for Database {
 }
 
 /// The name of the migrated template, made first if it is not there.
-async fn template(server: &mut PgConnection, server_url: &str) -> String {
+async fn template(server: &mut PgConnection, server_url: &str) -> anyhow::Result<String> {
     let checksums = MIGRATIONS.iter().flat_map(|migration| migration.checksum.iter());
     // FNV-1a over the migrations' checksums: another set of migrations is another template.
     let hash = checksums.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let template = format!("{}template_{hash:016x}", name::MARK);
+    let template = format!("{TEMPLATES}{hash:016x}");
+    // The lock goes with the connection if anything fails.
     sqlx::query("SELECT pg_advisory_lock($1)")
         .bind(TEMPLATE_LOCK)
         .execute(&mut *server)
-        .await
-        .expect("lock");
-    if !exists(server, &template).await {
-        make_template(server, server_url, &template).await;
+        .await?;
+    if !exists(server, &template).await? {
+        make_template(server, server_url, &template).await?;
     }
     sqlx::query("SELECT pg_advisory_unlock($1)")
         .bind(TEMPLATE_LOCK)
         .execute(&mut *server)
-        .await
-        .expect("unlock");
-    template
+        .await?;
+    Ok(template)
 }
 
 /// Migrated under another name first: a template that exists is a template that is whole.
-async fn make_template(server: &mut PgConnection, server_url: &str, template: &str) {
-    for old in databases(server).await {
-        if old.starts_with("testbed_template_") {
+async fn make_template(server: &mut PgConnection, server_url: &str, template: &str) -> anyhow::Result<()> {
+    for old in databases(server).await? {
+        if old.starts_with(TEMPLATES) {
             drop_database(server, &old).await;
         }
     }
     let unfinished = name::fresh();
-    execute(server, &format!("CREATE DATABASE {unfinished}")).await;
-    let mut connection = connect(&with_database(server_url, &unfinished)).await;
+    execute(server, &format!("CREATE DATABASE {unfinished}")).await?;
+    let mut connection = connect(&with_database(server_url, &unfinished)?).await?;
     MIGRATIONS
         .run(&mut connection)
         .await
-        .expect("migrate the template database");
-    connection.close().await.expect("leave the template database");
+        .context("migrate the template database")?;
+    connection.close().await?;
     execute(
         server,
         &format!("ALTER DATABASE {unfinished} RENAME TO {template}"),
     )
-    .await;
+    .await
 }
 
-async fn sweep_once(server: &mut PgConnection) {
+async fn sweep_once(server: &mut PgConnection) -> anyhow::Result<()> {
     static SWEPT: Once = Once::new();
     let mut first = false;
     SWEPT.call_once(|| first = true);
     if first {
         for old in databases(server)
-            .await
+            .await?
             .into_iter()
             .filter(|name| name::is_old(name))
         {
             drop_database(server, &old).await;
         }
     }
+    Ok(())
 }
 
-async fn databases(server: &mut PgConnection) -> Vec<String> {
+async fn databases(server: &mut PgConnection) -> anyhow::Result<Vec<String>> {
     let names = sqlx::query_scalar("SELECT datname::text FROM pg_database WHERE datname LIKE 'testbed\\_%'");
-    names.fetch_all(server).await.expect("list the databases")
+    names.fetch_all(server).await.context("list the databases")
 }
 
-async fn exists(server: &mut PgConnection, name: &str) -> bool {
+async fn exists(server: &mut PgConnection, name: &str) -> anyhow::Result<bool> {
     let found = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(name);
-    found
-        .fetch_one(server)
-        .await
-        .expect("look for the template database")
+    found.fetch_one(server).await.context("look for a database")
 }
 
 /// Quietly: another process may sweep at the same time.
 async fn drop_database(server: &mut PgConnection, name: &str) {
-    let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-    let _ = sqlx::raw_sql(AssertSqlSafe(statement)).execute(server).await;
+    let _ = execute(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
 }
 
-async fn connect(url: &str) -> PgConnection {
-    PgConnection::connect(url)
-        .await
-        .expect("connect to PostgreSQL (is it running? `make up`)")
+async fn connect(url: &str) -> anyhow::Result<PgConnection> {
+    let connection = PgConnection::connect(url).await;
+    connection.context("connect to PostgreSQL (is it running? `make up`)")
 }
 
-/// The names in these statements come from [`name::fresh`]: letters, digits and underscores.
-async fn execute(server: &mut PgConnection, statement: &str) {
+/// The names in these statements come from this module: letters, digits and underscores.
+async fn execute(server: &mut PgConnection, statement: &str) -> anyhow::Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
         .execute(server)
         .await;
-    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    done.map(drop).with_context(|| statement.to_owned())
 }
 
 /// The address of another database of the same server; the socket folder and the like in the query stay.
-fn with_database(server_url: &str, name: &str) -> String {
-    let mut url = Url::parse(server_url).expect("DATABASE_URL is a URL");
+fn with_database(server_url: &str, name: &str) -> anyhow::Result<String> {
+    let mut url = Url::parse(server_url).context("DATABASE_URL is a URL")?;
     url.set_path(name);
-    url.into()
+    Ok(url.into())
 }
 
 #[cfg(test)]
@@ -189,7 +192,7 @@ mod tests {
                 "postgres:///b?host=/run/pg&port=1&user=u",
             ),
         ] {
-            assert_eq!(with_database(server, "b"), expected);
+            assert_eq!(with_database(server, "b").unwrap(), expected);
         }
     }
 
@@ -209,7 +212,7 @@ mod tests {
 
         let name = one.name.clone();
         one.close().await;
-        let mut server = connect(&two.server_url).await;
-        assert!(!exists(&mut server, &name).await);
+        let mut server = connect(&two.server_url).await.unwrap();
+        assert!(!exists(&mut server, &name).await.unwrap());
     }
 }

@@ -18,20 +18,22 @@ pub async fn eventually(bound: Duration, what: &str, mut condition: impl AsyncFn
 ///
 /// # Panics
 /// Says `what` did not happen within `bound`.
-pub async fn eventually_some<T>(
-    bound: Duration,
-    what: &str,
-    mut condition: impl AsyncFnMut() -> Option<T>,
-) -> T {
+pub async fn eventually_some<T>(bound: Duration, what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    within(bound, condition)
+        .await
+        .unwrap_or_else(|| panic!("not within {bound:?}: {what}"))
+}
+
+/// The first answer of `condition` within `bound`, or nothing.
+pub async fn within<T>(bound: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + bound;
     loop {
         // The condition itself may hang, on a frozen wire for example.
-        let answer = tokio::time::timeout_at(deadline, condition()).await;
-        match answer {
-            Ok(Some(answer)) => return answer,
-            Ok(None) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
-            _ => panic!("not within {bound:?}: {what}"),
+        let answer = tokio::time::timeout_at(deadline, condition()).await.ok()?;
+        if answer.is_some() || Instant::now() >= deadline {
+            return answer;
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

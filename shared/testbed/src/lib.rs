@@ -24,8 +24,8 @@ mod wire;
 pub use self::{
     broker::{BrokerNamespace, broker_prefix},
     database::Database,
-    eventually::{eventually, eventually_some},
-    process::{Process, ProcessBuilder, binary, free_address, http_get},
+    eventually::{eventually, eventually_some, within},
+    process::{Process, ProcessBuilder, free_address, http_get},
     redis::RedisNamespace,
     servers::Servers,
     wire::Wire,

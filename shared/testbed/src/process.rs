@@ -1,6 +1,7 @@
 //! Programs of the workspace as processes of their own, to be loaded, paused and killed.
 
-use crate::{eventually, name};
+use crate::{name, within};
+use anyhow::{Context, bail};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -10,9 +11,11 @@ use std::{
     fs::File,
     io,
     net::{SocketAddr, TcpListener},
+    ops::Range,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 use tokio::{
@@ -80,40 +83,48 @@ impl ProcessBuilder {
     /// # Panics
     /// When it cannot be started, ends, or does not become ready; its output is shown.
     pub async fn start(self) -> Process {
+        self.try_start().await.expect("start a program for this test")
+    }
+
+    /// The same, for programs that clean up before they fail.
+    pub async fn try_start(self) -> anyhow::Result<Process> {
         let Self {
             name,
             mut command,
             ready,
         } = self;
+        let program = Path::new(command.get_program());
+        anyhow::ensure!(program.is_file(), not_built(&name, program));
         let output = std::env::temp_dir().join(format!("{}_{name}.log", name::fresh()));
-        let log = File::create(&output).expect("create a file for the output of a program");
+        let log = File::create(&output).context("create a file for the output of a program")?;
         command
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("share the output file"))
+            .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0);
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("start {name}: {error}"));
+        let child = command.spawn().with_context(|| format!("start {name}"))?;
+        let guard = guard(child.id()).context("start the guard of a program");
         let mut process = Process {
             name,
-            guard: Some(guard(child.id())),
             child,
             output,
+            guard: None,
         };
+        process.guard = Some(guard?);
         if let Some((address, path)) = ready {
-            process.await_ready(address, &path).await;
+            process.await_ready(address, &path).await?;
         }
-        process
+        Ok(process)
     }
 }
 
 // === impl Process ===
 
 impl Process {
-    /// A program of this workspace, by the name of its binary: see [`binary`].
+    /// A program of this workspace by the name of its binary, which lies beside the running one. (It may be there
+    /// and old: `make test` builds all programs first.)
     pub fn workspace(name: &str) -> ProcessBuilder {
-        Self::program(name, &binary(name))
+        Self::program(name, &folder_of_binaries().join(name))
     }
 
     /// Any program, called `name` in messages.
@@ -160,15 +171,11 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Asks it to stop and waits until it has; answers whether it ended well.
-    ///
-    /// # Panics
-    /// When it does not stop within its time.
+    /// Asks it to stop; answers whether it did in time, and ended well.
     pub async fn terminate(&mut self) -> bool {
         self.signal(Signal::SIGTERM);
-        let what = format!("{} stops when asked to", self.name);
-        eventually(STOPPED_WITHIN, &what, async || !self.is_running()).await;
-        self.child.wait().is_ok_and(|status| status.success())
+        within(STOPPED_WITHIN, async || (!self.is_running()).then_some(())).await;
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
     }
 
     fn signal(&self, signal: Signal) {
@@ -176,13 +183,30 @@ impl Process {
         let _ = killpg(group, signal);
     }
 
-    async fn await_ready(&mut self, address: SocketAddr, path: &str) {
-        let what = format!("{} answers 200 at http://{address}{path}", self.name);
-        eventually(READY_WITHIN, &what, async || {
-            assert!(self.is_running(), "{} ended while starting", self.name);
-            matches!(http_get(address, path).await, Ok((200, _)))
-        })
-        .await;
+    async fn await_ready(&mut self, address: SocketAddr, path: &str) -> anyhow::Result<()> {
+        let ready = within(READY_WITHIN, async || match http_get(address, path).await {
+            Ok((200, _)) => Some(true),
+            _ => (!self.is_running()).then_some(false),
+        });
+        match ready.await {
+            Some(true) => Ok(()),
+            Some(false) => bail!("{} ended while starting\n{}", self.name, self.last_words()),
+            None => bail!(
+                "no 200 from {} at http://{address}{path}\n{}",
+                self.name,
+                self.last_words()
+            ),
+        }
+    }
+
+    fn last_words(&self) -> String {
+        let output = self.output();
+        let from = output.ceil_char_boundary(output.len().saturating_sub(SHOWN_BYTES));
+        format!(
+            "--- the end of what {} wrote ---\n{}\n---",
+            self.name,
+            &output[from..]
+        )
     }
 }
 
@@ -194,13 +218,7 @@ impl Drop for Process {
             let _ = guard.wait();
         }
         if std::thread::panicking() {
-            let output = self.output();
-            let from = output.ceil_char_boundary(output.len().saturating_sub(SHOWN_BYTES));
-            eprintln!(
-                "--- the end of what {} wrote ---\n{}\n---",
-                self.name,
-                &output[from..]
-            );
+            eprintln!("{}", self.last_words());
         }
         let _ = std::fs::remove_file(&self.output);
     }
@@ -208,51 +226,59 @@ impl Drop for Process {
 
 /// Kills the group when its standard input closes, which happens when this process ends in whatever way: a test that
 /// is killed or interrupted leaves no program behind.
-fn guard(group: u32) -> Child {
+fn guard(group: u32) -> io::Result<Child> {
     let script = format!("read -r _; kill -s KILL -- -{group}");
-    let mut command = Command::new("sh");
+    let mut command = Command::new("/bin/sh");
     command
         .args(["-c", &script])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0);
-    command.spawn().expect("start the guard of a program")
+        .stderr(Stdio::null());
+    command.process_group(0).spawn()
 }
 
-/// The built program of this workspace called `name`, which lies beside the running one.
-///
-/// # Panics
-/// Says how to build it when it is not there. (It may be there and old: `make test` builds all programs first.)
-pub fn binary(name: &str) -> PathBuf {
-    let running = std::env::current_exe().expect("this program has a path");
-    let folder = running.parent().expect("this program lies in a folder");
-    let folder = if folder.ends_with("deps") {
-        folder.parent().expect("deps lies in a folder")
-    } else {
-        folder
-    };
-    let path = folder.join(name);
-    let profile = if folder.ends_with("release") {
+/// Where the running program lies, or a test's programs: one above the tests themselves.
+fn folder_of_binaries() -> PathBuf {
+    let running = std::env::current_exe().unwrap_or_default();
+    let mut folders = running
+        .ancestors()
+        .skip(1)
+        .skip_while(|folder| folder.ends_with("deps"));
+    folders.next().unwrap_or(Path::new("/")).to_owned()
+}
+
+fn not_built(name: &str, program: &Path) -> String {
+    let profile = if program.parent().is_some_and(|folder| folder.ends_with("release")) {
         " --release"
     } else {
         ""
     };
-    assert!(
-        path.is_file(),
-        "{} is not built: run `cargo build{profile} --bin {name}` first",
-        path.display()
-    );
-    path
+    format!(
+        "there is no {}: run `cargo build{profile} --bin {name}` first",
+        program.display()
+    )
 }
 
-/// A loopback address that nothing listens on at the moment.
+/// A loopback address that nothing listens on, and that no outgoing connection takes before it is used: its port lies
+/// below those that the system gives to connections.
 ///
 /// # Panics
 /// When no port is free.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("a listener has an address")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const PORTS: Range<u16> = 20_000..32_000;
+    // Test processes that run side by side begin far from each other.
+    let offset = u16::try_from(std::process::id() % 120).unwrap_or(0) * 100;
+    let candidate = || {
+        let turn = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset) % (PORTS.end - PORTS.start);
+        TcpListener::bind(("127.0.0.1", PORTS.start + turn))
+            .and_then(|listener| listener.local_addr())
+            .ok()
+    };
+    PORTS
+        .into_iter()
+        .find_map(|_| candidate())
+        .expect("a port is free")
 }
 
 /// One `GET`, answered with status and body; the connection is closed afterwards.
@@ -277,6 +303,7 @@ pub async fn http_get(address: SocketAddr, path: &str) -> io::Result<(u16, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventually;
 
     fn shell(script: &str) -> ProcessBuilder {
         Process::program("shell", Path::new("/bin/sh")).args(["-c", script])
@@ -331,9 +358,14 @@ mod tests {
             .await;
     }
 
-    #[test]
+    #[tokio::test]
     #[should_panic(expected = "cargo build --bin no-such-program")]
-    fn what_is_not_built_is_said_to_be_so() {
-        binary("no-such-program");
+    async fn what_is_not_built_is_said_to_be_so() {
+        Process::workspace("no-such-program").start().await;
+    }
+
+    #[test]
+    fn free_addresses_differ() {
+        assert_ne!(free_address(), free_address());
     }
 }

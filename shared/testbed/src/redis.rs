@@ -2,6 +2,7 @@
 
 use crate::{Servers, name};
 use ::redis::{Client, Connection, cmd};
+use anyhow::Context;
 use std::sync::Once;
 
 /// A prefix that no other test uses; the keys under it are removed with this value.
@@ -13,13 +14,21 @@ pub struct RedisNamespace {
 
 impl RedisNamespace {
     /// Finds Redis and chooses a prefix.
+    ///
+    /// # Panics
+    /// When Redis does not answer.
     pub fn fresh() -> Self {
-        let url = Servers::from_env().redis_url;
-        sweep_once(&url);
-        Self {
+        Self::try_fresh().expect("choose a prefix for this test")
+    }
+
+    /// The same, for programs that clean up before they fail.
+    pub fn try_fresh() -> anyhow::Result<Self> {
+        let url = Servers::find()?.redis_url;
+        sweep_once(&url).context("sweep Redis (is it running? `make up`)")?;
+        Ok(Self {
             url,
             prefix: name::fresh(),
-        }
+        })
     }
 
     /// The address of Redis.
@@ -86,17 +95,17 @@ fn unlink(connection: &mut Connection, keys: &[String]) -> ::redis::RedisResult<
     Ok(())
 }
 
-fn sweep_once(url: &str) {
+fn sweep_once(url: &str) -> ::redis::RedisResult<()> {
     static SWEPT: Once = Once::new();
-    SWEPT.call_once(|| {
-        let sweep = || {
-            let mut connection = connect(url)?;
-            let mut keys = scan(&mut connection, name::MARK)?;
-            keys.retain(|key| key.find(name::MARK).is_some_and(|at| name::is_old(&key[at..])));
-            unlink(&mut connection, &keys)
-        };
-        sweep().expect("sweep Redis (is it running? `make up`)");
-    });
+    let mut first = false;
+    SWEPT.call_once(|| first = true);
+    if !first {
+        return Ok(());
+    }
+    let mut connection = connect(url)?;
+    let mut keys = scan(&mut connection, name::MARK)?;
+    keys.retain(|key| key.find(name::MARK).is_some_and(|at| name::is_old(&key[at..])));
+    unlink(&mut connection, &keys)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Where the servers are.
 
+use anyhow::Context;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -24,15 +25,19 @@ impl Servers {
     /// # Panics
     /// Says how to start them when nothing names them.
     pub fn from_env() -> Self {
-        Self::find().expect(NOT_RUNNING)
+        Self::find().expect("find the servers")
     }
 
-    fn find() -> Option<Self> {
+    /// The same, for programs that clean up before they fail.
+    pub fn find() -> anyhow::Result<Self> {
         let file = stack_env()
             .and_then(|path| std::fs::read_to_string(path).ok())
             .unwrap_or_default();
-        let get = |name: &str| std::env::var(name).ok().or_else(|| assignment(&file, name));
-        Some(Self {
+        let get = |name: &str| {
+            let value = std::env::var(name).ok().or_else(|| assignment(&file, name));
+            value.context(NOT_RUNNING)
+        };
+        Ok(Self {
             database_url: get("DATABASE_URL")?,
             redis_url: get("REDIS_URL")?,
             amqp_url: get("AMQP_URL")?,
