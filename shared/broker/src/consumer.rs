@@ -1,0 +1,132 @@
+//! Consuming a queue for ever.
+
+use crate::{Broker, BrokerError, backoff::Backoff, error::Chain, link::Link};
+use contract::Envelope;
+use futures::StreamExt;
+use lapin::{
+    message::Delivery as Message,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+
+/// Reads one queue, in order, and comes back by itself when the connection is lost.
+///
+/// What was delivered and not acknowledged is delivered again after that, to whichever consumer is then the
+/// active one: every message comes at least once.
+#[derive(Debug)]
+pub struct Consumer {
+    link: Link,
+    queue: String,
+    prefetch: u16,
+    subscribed: Option<lapin::Consumer>,
+    backoff: Backoff,
+    not_before: Instant,
+}
+
+/// A message that was delivered and is not acknowledged yet.
+#[derive(Debug)]
+pub struct Delivery(Message);
+
+impl Delivery {
+    /// The command in it.
+    pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
+        serde_json::from_slice(&self.0.data)
+    }
+
+    /// As it came.
+    pub fn body(&self) -> &[u8] {
+        &self.0.data
+    }
+
+    /// The key it was published with: the product, for a command.
+    pub fn routing_key(&self) -> &str {
+        self.0.routing_key.as_str()
+    }
+
+    /// Acknowledges this message and every earlier one of the same consumer.
+    ///
+    /// When it fails the connection is gone, and all of them will be delivered again.
+    pub async fn acknowledge_through(&self) {
+        if let Err(error) = self.0.acker.ack(BasicAckOptions { multiple: true }).await {
+            debug!(error = %Chain(&error), "messages could not be acknowledged and will come again");
+        }
+    }
+}
+
+impl Broker {
+    /// Consumers of these queues over one connection; each has at most `prefetch` messages unacknowledged.
+    pub fn consume(&self, queues: impl IntoIterator<Item = String>, prefetch: u16) -> Vec<Consumer> {
+        let link = self.link();
+        queues
+            .into_iter()
+            .map(|queue| Consumer::new(link.clone(), queue, prefetch))
+            .collect()
+    }
+}
+
+impl Consumer {
+    fn new(link: Link, queue: String, prefetch: u16) -> Self {
+        let (subscribed, backoff, not_before) = (None, Backoff::new(), Instant::now());
+        Self {
+            link,
+            queue,
+            prefetch,
+            subscribed,
+            backoff,
+            not_before,
+        }
+    }
+
+    /// The queue's name.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// Subscribes, unless it is subscribed; waits and tries again until that succeeds.
+    pub async fn subscribe(&mut self) {
+        while self.subscribed.is_none() {
+            sleep_until(self.not_before).await;
+            match subscribe(&self.link, &self.queue, self.prefetch).await {
+                Ok(messages) => {
+                    info!(queue = self.queue, "subscribed");
+                    self.backoff.succeeded();
+                    self.subscribed = Some(messages);
+                }
+                Err(error) => {
+                    let pause = self.backoff.failed();
+                    self.not_before = Instant::now() + pause;
+                    warn!(queue = self.queue, error = %Chain(&error), ?pause, "cannot subscribe; trying again");
+                }
+            }
+        }
+    }
+
+    /// The next message, however long it takes. Nothing is lost when the caller stops waiting for it.
+    pub async fn next(&mut self) -> Delivery {
+        loop {
+            self.subscribe().await;
+            let Some(subscribed) = &mut self.subscribed else {
+                continue;
+            };
+            match messages.next().await {
+                Some(Ok(message)) => return Delivery(message),
+                Some(Err(error)) => warn!(queue = self.queue, error = %Chain(&error), "subscription broke"),
+                None => warn!(queue = self.queue, "subscription ended"),
+            }
+            self.subscribed = None;
+        }
+    }
+}
+
+async fn subscribe(link: &Link, queue: &str, prefetch: u16) -> Result<lapin::Consumer, BrokerError> {
+    let channel = link.channel().await?;
+    let limited = channel.basic_qos(prefetch, BasicQosOptions::default()).await;
+    limited.map_err(BrokerError::failed("limit the unacknowledged messages"))?;
+    let options = BasicConsumeOptions::default();
+    let messages = channel
+        .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+        .await;
+    messages.map_err(BrokerError::failed("subscribe to the queue"))
+}

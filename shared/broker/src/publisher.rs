@@ -1,0 +1,264 @@
+//! Publishing with confirms, many messages in flight at once.
+
+use crate::{
+    Broker, BrokerError, PublishError, Topology,
+    backoff::Backoff,
+    confirms::{InFlight, settle},
+    error::Chain,
+    link::Link,
+};
+use contract::{Envelope, Event};
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use lapin::{
+    BasicProperties, Channel,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::FieldTable,
+};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot, watch},
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+/// Messages in flight at once. More than a few hundred lengthens every confirm and hardly raises the throughput.
+const IN_FLIGHT: usize = 512;
+/// How long a message waits for a connection before it is refused.
+const CONNECTION_WAIT: Duration = Duration::from_secs(1);
+/// How long a message may take from here to its confirm.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often we look whether the channel still lives; a failing publish makes us look at once.
+const LOOK: Duration = Duration::from_millis(200);
+
+const _: () = assert!(CONNECTION_WAIT.as_millis() < CONFIRM_TIMEOUT.as_millis());
+
+/// AMQP's delivery modes: transient messages need not reach the disk.
+const TRANSIENT: u8 = 1;
+const PERSISTENT: u8 = 2;
+
+/// Publishes commands and events over one connection of its own, which it makes again whenever it is lost.
+///
+/// Cheap to clone; the connection closes with the last clone.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    topology: Topology,
+    open: watch::Receiver<Option<Open>>,
+    broken: Arc<Notify>,
+    in_flight: Arc<Semaphore>,
+    connecting: AbortHandle,
+}
+
+/// A channel in confirm mode, and where its unsettled messages go.
+#[derive(Debug, Clone)]
+struct Open {
+    channel: Channel,
+    sent: UnboundedSender<InFlight>,
+}
+
+/// What is published, and how.
+struct Message<'a> {
+    exchange: String,
+    routing_key: &'a str,
+    id: Uuid,
+    body: &'a [u8],
+    headers: FieldTable,
+    delivery_mode: u8,
+    mandatory: bool,
+}
+
+impl Publisher {
+    /// Starts to connect, in the background.
+    pub fn start(broker: &Broker) -> Self {
+        let (opened, open) = watch::channel(None);
+        let broken = Arc::new(Notify::new());
+        let connecting = tokio::spawn(keep_open(broker.link(), opened, Arc::clone(&broken))).abort_handle();
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
+        let topology = broker.topology().clone();
+        Self {
+            inner: Arc::new(Inner {
+                topology,
+                open,
+                broken,
+                in_flight,
+                connecting,
+            }),
+        }
+    }
+
+    /// Whether messages can be sent now, for readiness.
+    pub fn is_connected(&self) -> bool {
+        self.inner
+            .open
+            .borrow()
+            .as_ref()
+            .is_some_and(|open| open.channel.status().connected())
+    }
+
+    /// Publishes a command. `Ok` means that it is on disk in its queue; after an error, publishing the same
+    /// command again is safe.
+    pub async fn publish(&self, envelope: &Envelope) -> Result<(), PublishError> {
+        self.send(Message {
+            exchange: self.inner.topology.orders_exchange(),
+            routing_key: envelope.routed_by.as_str(),
+            id: envelope.message_id,
+            body: &serde_json::to_vec(envelope)?,
+            headers: FieldTable::default(),
+            delivery_mode: PERSISTENT,
+            mandatory: true,
+        })
+        .await
+    }
+
+    /// Publishes an event. `Ok` means that every subscription that was there has it.
+    pub async fn publish_event(&self, event: &Event) -> Result<(), PublishError> {
+        self.publish_encoded_event(&event.routing_key(), &serde_json::to_vec(event)?)
+            .await
+    }
+
+    /// [`Self::publish_event`] for an event that was written as JSON earlier.
+    pub async fn publish_encoded_event(&self, routing_key: &str, body: &[u8]) -> Result<(), PublishError> {
+        self.send(Message {
+            exchange: self.inner.topology.events_exchange(),
+            routing_key,
+            id: Uuid::nil(),
+            body,
+            headers: FieldTable::default(),
+            delivery_mode: TRANSIENT,
+            // An event that nobody waits for is no mistake.
+            mandatory: false,
+        })
+        .await
+    }
+
+    /// Publishes bytes that may be no command at all: a dead letter on its way out or back.
+    pub(crate) async fn publish_bytes(
+        &self,
+        exchange: String,
+        routing_key: &str,
+        body: &[u8],
+        headers: FieldTable,
+    ) -> Result<(), PublishError> {
+        self.send(Message {
+            exchange,
+            routing_key,
+            id: Uuid::from_bytes(clock::random_bytes()),
+            body,
+            headers,
+            delivery_mode: PERSISTENT,
+            mandatory: true,
+        })
+        .await
+    }
+
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.inner.topology
+    }
+
+    async fn send(&self, message: Message<'_>) -> Result<(), PublishError> {
+        let outcome = timeout(CONFIRM_TIMEOUT, self.send_and_wait(message)).await;
+        let outcome = outcome.unwrap_or(Err(PublishError::TimedOut));
+        if outcome.is_err() {
+            metrics::counter!("broker_publish_failures_total").increment(1);
+            self.inner.broken.notify_one();
+        }
+        outcome
+    }
+
+    async fn send_and_wait(&self, message: Message<'_>) -> Result<(), PublishError> {
+        let permit = Arc::clone(&self.inner.in_flight).acquire_owned().await;
+        let permit = permit.map_err(|_| PublishError::NotConnected)?;
+        let open = self.open().await?;
+        let id = message.id;
+        let confirm = hand_over(&open.channel, message).await.map_err(interrupted)?;
+        let (tell, told) = oneshot::channel();
+        let in_flight = InFlight {
+            id,
+            confirm,
+            tell,
+            permit,
+        };
+        open.sent
+            .unbounded_send(in_flight)
+            .map_err(|_| PublishError::Interrupted(None))?;
+        told.await.unwrap_or(Err(PublishError::Interrupted(None)))
+    }
+
+    async fn open(&self) -> Result<Open, PublishError> {
+        let mut open = self.inner.open.clone();
+        let found = timeout(CONNECTION_WAIT, open.wait_for(Option::is_some)).await;
+        let found = found.ok().and_then(Result::ok).and_then(|open| open.clone());
+        found.ok_or(PublishError::NotConnected)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.connecting.abort();
+    }
+}
+
+fn interrupted(error: lapin::Error) -> PublishError {
+    PublishError::Interrupted(Some(error))
+}
+
+fn hand_over<'a>(
+    channel: &'a Channel,
+    message: Message<'a>,
+) -> impl Future<Output = lapin::Result<lapin::PublisherConfirm>> + 'a {
+    let properties = BasicProperties::default()
+        .with_delivery_mode(message.delivery_mode)
+        .with_content_type("application/json".into())
+        .with_message_id(message.id.to_string().into())
+        .with_headers(message.headers);
+    let options = BasicPublishOptions {
+        mandatory: message.mandatory,
+        immediate: false,
+    };
+    let key = message.routing_key.into();
+    channel.basic_publish(message.exchange.into(), key, options, message.body, properties)
+}
+
+/// Opens a channel whenever there is none that lives, until the publisher is dropped.
+async fn keep_open(link: Link, opened: watch::Sender<Option<Open>>, broken: Arc<Notify>) {
+    let mut backoff = Backoff::new();
+    loop {
+        match open(&link).await {
+            Ok(open) => {
+                info!("connected to RabbitMQ for publishing");
+                backoff.succeeded();
+                opened.send_replace(Some(open.clone()));
+                until_dead(&open.channel, &broken).await;
+                opened.send_replace(None);
+                warn!("lost the connection to RabbitMQ for publishing");
+            }
+            Err(error) => {
+                let pause = backoff.failed();
+                warn!(error = %Chain(&error), ?pause, "cannot connect to RabbitMQ for publishing; trying again");
+                sleep(pause).await;
+            }
+        }
+    }
+}
+
+async fn open(link: &Link) -> Result<Open, BrokerError> {
+    let channel = link.channel().await?;
+    let confirm = channel.confirm_select(ConfirmSelectOptions::default()).await;
+    confirm.map_err(BrokerError::failed("ask for publisher confirms"))?;
+    let (sent, to_settle) = unbounded();
+    tokio::spawn(settle(to_settle, IN_FLIGHT));
+    Ok(Open { channel, sent })
+}
+
+async fn until_dead(channel: &Channel, broken: &Notify) {
+    while channel.status().connected() {
+        // Either is only a reason to look.
+        let _ = timeout(LOOK, broken.notified()).await;
+    }
+}
