@@ -107,7 +107,7 @@ impl Consumer {
     pub async fn next(&mut self) -> Delivery {
         loop {
             self.subscribe().await;
-            let Some(subscribed) = &mut self.subscribed else {
+            let Some(messages) = &mut self.subscribed else {
                 continue;
             };
             match messages.next().await {
