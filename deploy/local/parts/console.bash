@@ -28,7 +28,8 @@ with_progress() {
 
 tick() {
     local label=$1 began=$SECONDS
-    # The sleep must not hold our terminal open after we are gone.
+    # The last sleep outlives us by a little: it must hold neither the terminal nor the locks.
+    exec 7>&- 8>&- 9>&-
     while sleep 10 >/dev/null 2>&1; do
         say "  $label ... $((SECONDS - began)) s"
     done

@@ -1,16 +1,20 @@
 # shellcheck shell=bash
 # The private PostgreSQL: orders, stock, holds, the outbox.
 
+postgres_is_up() {
+    pid_in_folder postgres "$(server_folder postgres postgres)/data" >/dev/null && postgres_answers
+}
+
+postgres_require_ports() {
+    require_free_port "$postgres_port" postgresql STACK_POSTGRES_PORT
+}
+
 postgres_start() {
     local folder
     folder=$(server_folder postgres postgres)
-    if pid_in_folder postgres "$folder/data" >/dev/null; then
-        postgres_answers && return 0
-        postgres_stop
-    fi
-    require_free_port "$postgres_port" postgresql STACK_POSTGRES_PORT
     postgres_initialise "$folder"
     postgres_configure "$folder"
+    postgres_clear_locks "$folder"
     say "  starting postgresql on 127.0.0.1:$postgres_port"
     spawn postgres postgres "$folder/data" "$(postgres_bin)/postgres" -D "$folder/data" -c "config_file=$folder/postgresql.conf"
 }
@@ -66,6 +70,19 @@ postgres_answers() {
     [[ $(PGPASSWORD=$(secret postgres.password) PGCONNECT_TIMEOUT=5 psql --no-psqlrc -qAt \
         --host="$(servers_dir)/postgres/socket" --port="$postgres_port" --username="$account" --dbname="$account" \
         -c 'select 1' 2>/dev/null) == 1 ]]
+}
+
+# PostgreSQL takes a killed server for a living one until somebody reaps it, which in some containers nobody does.
+# Its lock files go only when no process works in the data folder any more, its backends included.
+postgres_clear_locks() {
+    local data=$1/data tries
+    [[ -e $data/postmaster.pid ]] || return 0
+    for ((tries = 0; tries < 100; tries++)); do
+        somebody_works_in "$data" || break
+        sleep 0.1
+    done
+    ! somebody_works_in "$data" || die "a postgresql that is not ours to stop works in $data"
+    as_user postgres rm -f "$data/postmaster.pid" "$1/socket/.s.PGSQL.$postgres_port"{,.lock}
 }
 
 # Idempotent, and run at every start, so that the password is always the one in the secrets folder.

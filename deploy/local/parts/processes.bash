@@ -47,6 +47,15 @@ pid_of_binary() {
     [[ ${exe% (deleted)} == "$2" ]] && printf '%s\n' "$pid"
 }
 
+# usage: somebody_works_in FOLDER; the dead have no working folder, even before they are reaped.
+somebody_works_in() {
+    local process
+    for process in /proc/[0-9]*; do
+        [[ $(readlink "$process/cwd" 2>/dev/null) != "$1" ]] || return 0
+    done
+    return 1
+}
+
 # A dead process that nobody has reaped yet is dead.
 is_running() {
     local stat

@@ -2,26 +2,27 @@
 # The private RabbitMQ, and the Erlang port mapper (epmd) of its own that goes with it: a shared mapper would outlive us,
 # or be somebody else's.
 
-rabbitmq_start() {
+# A broker that has lost its mapper, or a mapper without its broker, does not count: both are put together anew.
+rabbitmq_is_up() {
     local folder
     folder=$(server_folder rabbitmq rabbitmq)
-    if rabbitmq_runs "$folder"; then
-        rabbitmq_answers && return 0
-    fi
-    # A broker that has lost its mapper, or a mapper without its broker, is put together anew.
-    rabbitmq_stop
+    pid_in_folder rabbitmq "$folder/node" >/dev/null && pid_in_folder epmd "$folder/epmd" >/dev/null && rabbitmq_answers
+}
+
+rabbitmq_require_ports() {
     require_free_port "$rabbitmq_port" rabbitmq STACK_RABBITMQ_PORT
     require_free_port "$rabbitmq_dist_port" "rabbitmq's distribution" STACK_RABBITMQ_DIST_PORT
     require_free_port "$epmd_port" "rabbitmq's epmd" STACK_EPMD_PORT
+}
+
+rabbitmq_start() {
+    local folder
+    folder=$(server_folder rabbitmq rabbitmq)
     rabbitmq_configure "$folder"
     say "  starting rabbitmq on 127.0.0.1:$rabbitmq_port"
     spawn epmd rabbitmq "$folder/epmd" epmd -address 127.0.0.1 -port "$epmd_port"
     await epmd "$(recorded_pid epmd)" 30 port_is_taken "$epmd_port"
     rabbitmq_spawn "$folder"
-}
-
-rabbitmq_runs() {
-    pid_in_folder rabbitmq "$1/node" >/dev/null && pid_in_folder epmd "$1/epmd" >/dev/null
 }
 
 rabbitmq_configure() {
@@ -78,12 +79,23 @@ rabbitmq_stop() {
     local folder pid
     folder=$(server_folder rabbitmq rabbitmq)
     if pid=$(pid_in_folder rabbitmq "$folder/node"); then
+        rabbitmq_finish_booting "$pid"
         # On TERM the Erlang machine stops its applications in order.
         stop_process rabbitmq "$pid" TERM
     fi
     if pid=$(pid_in_folder epmd "$folder/epmd"); then
         stop_process epmd "$pid" TERM
     fi
+}
+
+# Told to stop in the middle of its boot, the Erlang machine waits for itself for ever.
+rabbitmq_finish_booting() {
+    local tries
+    for ((tries = 0; tries < 300; tries++)); do
+        is_running "$1" || return 0
+        ! rabbitmq_speaks || return 0
+        sleep 0.1
+    done
 }
 
 rabbitmq_url() {

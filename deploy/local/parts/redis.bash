@@ -1,14 +1,17 @@
 # shellcheck shell=bash
 # The private Redis: the line's store.
 
+redis_is_up() {
+    pid_in_folder redis "$(server_folder redis redis)" >/dev/null && redis_answers
+}
+
+redis_require_ports() {
+    require_free_port "$redis_port" redis STACK_REDIS_PORT
+}
+
 redis_start() {
     local folder
     folder=$(server_folder redis redis)
-    if pid_in_folder redis "$folder" >/dev/null; then
-        redis_answers && return 0
-        redis_stop
-    fi
-    require_free_port "$redis_port" redis STACK_REDIS_PORT
     render redis.conf "$folder/redis.conf" redis PORT="$redis_port" FOLDER="$folder" PASSWORD="$(secret redis.password)"
     say "  starting redis on 127.0.0.1:$redis_port"
     spawn redis redis "$folder" redis-server "$folder/redis.conf"
@@ -30,5 +33,5 @@ redis_stop() {
 }
 
 redis_url() {
-    printf 'redis://:%s@127.0.0.1:%s/0\n' "$(secret redis.password)" "$redis_port"
+    printf 'redis://default:%s@127.0.0.1:%s/0\n' "$(secret redis.password)" "$redis_port"
 }

@@ -15,13 +15,18 @@ servers_up() {
 servers_start() {
     install_what servers
     secrets_make
-    # Started together, then waited for: RabbitMQ takes longer than the others and they need not wait for it.
-    rabbitmq_start
-    postgres_start
-    redis_start
-    redis_await
-    postgres_await
-    rabbitmq_await
+    local name missing=()
+    # Every port is looked at before anything starts.
+    for name in rabbitmq postgres redis; do
+        "${name}_is_up" || {
+            "${name}_stop"
+            "${name}_require_ports"
+            missing+=("$name")
+        }
+    done
+    # Started together, then waited for: RabbitMQ takes longest, and the others need not wait for it.
+    for name in "${missing[@]}"; do "${name}_start"; done
+    for name in "${missing[@]}"; do "${name}_await"; done
     servers_write_env
     say "redis, postgresql and rabbitmq are up (deploy/local/stack env)"
 }
