@@ -43,7 +43,8 @@ TEXT
 # Ends the run when a program or a server has ended.
 foreground_watch() {
     local name
-    while sleep 1; do
+    # Without the locks: the sleep may outlive a killed run.
+    while sleep 1 7>&- 8>&-; do
         for name in "${services[@]}"; do
             service_pid "$name" >/dev/null || foreground_lost "$name"
         done
@@ -64,6 +65,7 @@ foreground_end() {
     # A second Ctrl-C must not leave half of it running.
     trap '' INT TERM HUP
     say ""
+    services_stop_build
     services_stop
     servers_release
     rm -f "$run_dir/foreground.pid"

@@ -15,6 +15,8 @@ spawn() {
         spawn_as "$user" "$@"
     ) &
     printf '%s\n' "$!" >"$run_dir/$name.pid"
+    # We watch it ourselves; the shell need not announce its end.
+    disown "$!"
 }
 
 spawn_as() {

@@ -16,7 +16,15 @@ service_address() {
 services_build() {
     require_cargo
     say "building the release binaries (the first time takes several minutes)"
-    (cd "$checkout" && cargo build --release --bins) || die "the build failed"
+    # In the background, so that `stop` need not wait for the compiler; Ctrl-C still reaches it.
+    (cd "$checkout" && exec env --default-signal=INT,QUIT cargo build --release --bins) &
+    build_pid=$!
+    wait "$build_pid" || die "the build failed"
+    build_pid=''
+}
+
+services_stop_build() {
+    [[ -z ${build_pid:-} ]] || kill -s TERM "$build_pid" 2>/dev/null || true
 }
 
 # Everything a program is told, it is told by its environment.
