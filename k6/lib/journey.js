@@ -7,7 +7,7 @@ import { later } from './pace.js';
 
 /** How long an order may take to be decided or paid before its shopper calls it broken. */
 const ORDER_PATIENCE_MS = 60_000;
-const UNDECIDED = ['accepted', 'pending', 'queued', 'received'];
+const UNDECIDED = 'pending';
 
 /** Thrown when the journey cannot go on: what happened instead. */
 class Broken extends Error {}
@@ -84,12 +84,12 @@ async function buy(visitor, settings, index) {
   const taken = answers.filter((answer) => [200, 201, 202].includes(answer.status));
   if (taken.length === 0 && answers.some((answer) => answer.status === 409)) return soldOut();
   const orders = taken.map(json);
-  if (new Set(orders.map((order) => order.id)).size > 1) throw new Broken('two clicks became two orders');
+  if (new Set(orders.map((order) => order.order_id)).size > 1) throw new Broken('two clicks became two orders');
   const order = taken.length > 0 ? orders[0] : expect('buy', answers[0], [201]);
   figures.accepted.add(1);
   // One line for each accepted order: the checker looks every one of them up in the database.
-  console.log(`accepted ${order.id}`);
-  const decided = await settled(visitor, order, (now) => !UNDECIDED.includes(now.state));
+  console.log(`accepted ${order.order_id}`);
+  const decided = await settled(visitor, order, (now) => now.state !== UNDECIDED);
   figures.decisionTime.add(Date.now() - began);
   return decided.state === 'refused' ? soldOut() : decided;
 }
@@ -100,13 +100,13 @@ function soldOut() {
 }
 
 async function pay(visitor, order, card) {
-  const { checkout_url: checkout } = expect('pay', await visitor.pay(order.id), [200, 201]);
+  const { checkout_url: checkout } = expect('pay', await visitor.pay(order.order_id), [200, 201]);
   if (!checkout) throw new Broken('no address to pay at');
   expect('confirm', await visitor.confirm(checkout, card), [200, 202]);
   const paid = await settled(visitor, order, (now) => now.state !== 'held');
   if (paid.state === 'paid') figures.paid.add(1);
   else if (paid.state === 'payment_failed') figures.declined.add(1);
-  else throw new Broken(`order ${order.id} is ${paid.state} after its payment`);
+  else throw new Broken(`order ${order.order_id} is ${paid.state} after its payment`);
   return paid.state;
 }
 
@@ -115,9 +115,9 @@ async function settled(visitor, first, done) {
   const deadline = Date.now() + ORDER_PATIENCE_MS;
   let order = first;
   while (!done(order)) {
-    if (Date.now() > deadline) throw new Broken(`order ${first.id} is still ${order.state}`);
+    if (Date.now() > deadline) throw new Broken(`order ${first.order_id} is still ${order.state}`);
     await later(200 + Math.random() * 100);
-    order = expect('order', await visitor.order(first.id), [200]);
+    order = expect('order', await visitor.order(first.order_id), [200]);
   }
   return order;
 }

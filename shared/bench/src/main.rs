@@ -1,2 +1,65 @@
-//! Under construction.
-fn main() {}
+//! The benchmarks and the drop-day drill.
+//!
+//! Each starts real processes on free ports of loopback, with a database, a Redis prefix and a broker prefix of its
+//! own, loads them for a bounded time, tells its progress on standard error and ends in one line of JSON on standard
+//! output. Whatever it started is gone afterwards, also after an error or Ctrl-C.
+
+mod books;
+mod cli;
+mod crowd;
+mod drop_day;
+mod edge;
+mod http;
+mod join;
+mod nginx;
+mod orders;
+mod pgbench;
+mod poll;
+mod report;
+mod scratch;
+mod shop;
+mod wrk;
+
+use clap::Parser;
+use cli::{Cli, Measurement};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let measurement = Cli::parse().measurement;
+    match run(measurement) {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            report::say(&format!("failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether what was measured is as it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    Failed,
+}
+
+#[tokio::main]
+async fn run(measurement: Measurement) -> anyhow::Result<Verdict> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Losing the race drops the measurement, and with it everything that it started.
+    tokio::select! {
+        verdict = measure(measurement) => verdict,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = terminate.recv() => anyhow::bail!("asked to stop"),
+    }
+}
+
+async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
+    match measurement {
+        Measurement::Poll(plan) => poll::measure(&plan).await,
+        Measurement::Join(plan) => join::measure(&plan).await,
+        Measurement::Orders(plan) => orders::measure(&plan).await,
+        Measurement::DropDay(plan) => drop_day::measure(&plan).await,
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be measured, and how much.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Measures the product on this machine, against a reference that runs in turn with it.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub measurement: Measurement,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Measurement {
+    /// A waiting shopper's poll, against nginx answering as many bytes.
+    Poll(PollPlan),
+    /// Joins over HTTP with Redis behind the edge, against plain INCR of the same Redis.
+    Join(JoinPlan),
+    /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
+    Orders(OrdersPlan),
+    /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
+    DropDay(DropDayPlan),
+}
+
+#[derive(Debug, Args)]
+pub struct PollPlan {
+    /// How often each side is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How long each side is loaded in a round.
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u32,
+    /// Connections kept open.
+    #[arg(long, default_value_t = 128)]
+    pub connections: u32,
+    /// How many shoppers wait and poll in turn.
+    #[arg(long, default_value_t = 10_000)]
+    pub shoppers: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct JoinPlan {
+    /// How often each side is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How many shoppers join over all rounds.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub shoppers: u32,
+    /// Connections kept open.
+    #[arg(long, default_value_t = 256)]
+    pub connections: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct OrdersPlan {
+    /// How often each side is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How long each side is loaded in a round.
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u32,
+    /// How many orders are in flight: each waits for its decision before its connection sends the next.
+    #[arg(long, default_value_t = 256)]
+    pub in_flight: u32,
+    /// How many shoppers were let in and order in turn.
+    #[arg(long, default_value_t = 2_000)]
+    pub shoppers: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct DropDayPlan {
+    /// How many come.
+    #[arg(long, default_value_t = 10_000)]
+    pub shoppers: u32,
+    /// How many units there are.
+    #[arg(long, default_value_t = 100)]
+    pub stock: u32,
+    /// How many are let in a minute once everybody stands in line.
+    #[arg(long, default_value_t = 4_000)]
+    pub users_per_minute: u32,
+    /// How many are in the shop at once.
+    #[arg(long, default_value_t = 500)]
+    pub max_active: u32,
+    /// The folder with the k6 scripts; by default the checkout's.
+    #[arg(long)]
+    pub scripts: Option<PathBuf>,
+}

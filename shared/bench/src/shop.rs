@@ -1,0 +1,132 @@
+//! The shop under load: real processes behind the edge, with a database and a broker prefix of their own.
+
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use broker::Topology;
+use std::net::SocketAddr;
+use testbed::{BrokerNamespace, Database, Process, ProcessBuilder, free_address};
+
+/// The product of every measurement.
+pub const PRODUCT: &str = "demo-sneaker";
+/// Where the shop takes the provider's reports.
+const WEBHOOK_PATH: &str = "/payments/webhook";
+/// Where each process says that it can work.
+pub const READY_PATH: &str = "/readyz";
+
+/// A running shop.
+pub struct Shop {
+    // Dropped in this order: processes first, then what they use.
+    _processes: [Process; 3],
+    database: Database,
+    _broker: BrokerNamespace,
+    /// Where the edge finds it.
+    pub address: SocketAddr,
+}
+
+/// What the processes have in common.
+struct Wiring<'a> {
+    database_url: &'a str,
+    amqp_url: &'a str,
+    prefix: String,
+    secret: String,
+}
+
+impl Shop {
+    /// Starts a shop with `stock` units of one product, for an edge that will listen at `edge`.
+    pub async fn start(edge: SocketAddr, stock: u32) -> anyhow::Result<Self> {
+        let database = Database::try_fresh().await?;
+        seed(&database, stock)
+            .await
+            .context("put the product on the shelf")?;
+        let broker = BrokerNamespace::try_fresh()?;
+        let prefix = format!("{}.", broker.prefix());
+        let topology = Topology::new(&prefix);
+        broker.own_queues(topology.queues());
+        broker.own_exchanges(topology.exchanges());
+
+        let secret = format!("whsec_{}", STANDARD.encode(clock::random_bytes::<32>()));
+        let wiring = Wiring {
+            database_url: database.url(),
+            amqp_url: broker.url(),
+            prefix,
+            secret,
+        };
+        let (address, worker, payments) = (free_address(), free_address(), free_address());
+        let processes = [
+            wiring.payments(payments, address).try_start().await?,
+            wiring.worker(worker, payments).try_start().await?,
+            wiring.catalog(address, edge, payments).try_start().await?,
+        ];
+        Ok(Self {
+            _processes: processes,
+            database,
+            _broker: broker,
+            address,
+        })
+    }
+
+    /// Its database, to be looked at from outside.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Wiring<'_> {
+    fn payments(&self, listen: SocketAddr, shop: SocketAddr) -> ProcessBuilder {
+        quiet(Process::workspace("sandbox-payments"))
+            .env("SANDBOX_PAYMENTS_LISTEN", listen)
+            .env(
+                "SANDBOX_PAYMENTS_WEBHOOK_URL",
+                format!("http://{shop}{WEBHOOK_PATH}"),
+            )
+            .env("PAYMENTS_WEBHOOK_SECRET", &self.secret)
+            .ready_at(listen, "/")
+    }
+
+    fn worker(&self, listen: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
+        self.on_stores(quiet(Process::workspace("order-worker")))
+            .env("ORDER_WORKER_LISTEN", listen)
+            .env("ORDER_WORKER_PAYMENTS_URL", format!("http://{payments}"))
+            .ready_at(listen, READY_PATH)
+    }
+
+    fn catalog(&self, listen: SocketAddr, edge: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
+        self.on_stores(quiet(Process::workspace("catalog-api")))
+            .env("CATALOG_API_LISTEN", listen)
+            .env(
+                "CATALOG_API_JWKS_URL",
+                format!("http://{edge}/.well-known/jwks.json"),
+            )
+            .env("CATALOG_API_PUBLIC_URL", format!("http://{edge}"))
+            .env("CATALOG_API_PAYMENTS_URL", format!("http://{payments}"))
+            .env("PAYMENTS_WEBHOOK_SECRET", &self.secret)
+            .ready_at(listen, READY_PATH)
+    }
+
+    fn on_stores(&self, builder: ProcessBuilder) -> ProcessBuilder {
+        builder
+            .env("DATABASE_URL", self.database_url)
+            .env("AMQP_URL", self.amqp_url)
+            .env("BROKER_PREFIX", &self.prefix)
+    }
+}
+
+/// Under load, a line of log for every request would be a load of its own.
+fn quiet(builder: ProcessBuilder) -> ProcessBuilder {
+    builder.env("RUST_LOG", "warn")
+}
+
+async fn seed(database: &Database, stock: u32) -> sqlx::Result<()> {
+    let pool = database.pool().await;
+    let product =
+        "INSERT INTO products (id, name, price_minor, currency) VALUES ($1, 'Demo sneaker', 12900, 'EUR')";
+    sqlx::query(product).bind(PRODUCT).execute(&pool).await?;
+    let shelf = "INSERT INTO stock (product_id, on_hand) VALUES ($1, $2)";
+    sqlx::query(shelf)
+        .bind(PRODUCT)
+        .bind(i64::from(stock))
+        .execute(&pool)
+        .await?;
+    pool.close().await;
+    Ok(())
+}
