@@ -2,11 +2,9 @@
 # The private RabbitMQ, and the Erlang port mapper (epmd) of its own that goes with it: a shared mapper would outlive us,
 # or be somebody else's.
 
-# A broker that has lost its mapper, or a mapper without its broker, does not count: both are put together anew.
+# The mapper does not count: only other nodes and rabbitmqctl ask it, and the broker brings back a lost one by itself.
 rabbitmq_is_up() {
-    local folder
-    folder=$(server_folder rabbitmq rabbitmq)
-    pid_in_folder rabbitmq "$folder/node" >/dev/null && pid_in_folder epmd "$folder/epmd" >/dev/null && rabbitmq_answers
+    pid_in_folder rabbitmq "$(server_folder rabbitmq rabbitmq)/node" >/dev/null && rabbitmq_answers
 }
 
 rabbitmq_require_ports() {
@@ -20,7 +18,7 @@ rabbitmq_start() {
     folder=$(server_folder rabbitmq rabbitmq)
     rabbitmq_configure "$folder"
     say "  starting rabbitmq on 127.0.0.1:$rabbitmq_port"
-    spawn epmd rabbitmq "$folder/epmd" epmd -address 127.0.0.1 -port "$epmd_port"
+    spawn epmd rabbitmq "$folder/epmd" env HOME="$folder/home" epmd -address 127.0.0.1 -port "$epmd_port"
     await epmd "$(recorded_pid epmd)" 30 port_is_taken "$epmd_port"
     rabbitmq_spawn "$folder"
 }
@@ -83,9 +81,22 @@ rabbitmq_stop() {
         # On TERM the Erlang machine stops its applications in order.
         stop_process rabbitmq "$pid" TERM
     fi
-    if pid=$(pid_in_folder epmd "$folder/epmd"); then
+    if pid=$(epmd_pid "$folder"); then
         stop_process epmd "$pid" TERM
     fi
+}
+
+# Ours, or the one that our broker has started in its place: that one lives in no folder, but has inherited our HOME.
+epmd_pid() {
+    local process
+    pid_in_folder epmd "$1/epmd" && return 0
+    for process in /proc/[0-9]*; do
+        [[ $(cat "$process/comm" 2>/dev/null) == epmd ]] || continue
+        grep -qszFx "HOME=$1/home" "$process/environ" || continue
+        printf '%s\n' "${process#/proc/}"
+        return 0
+    done
+    return 1
 }
 
 # Told to stop in the middle of its boot, the Erlang machine waits for itself for ever.

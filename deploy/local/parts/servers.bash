@@ -106,7 +106,7 @@ server_pid() {
         redis) pid_in_folder redis "$folder/redis" || true ;;
         postgres) pid_in_folder postgres "$folder/postgres/data" || true ;;
         rabbitmq) pid_in_folder rabbitmq "$folder/rabbitmq/node" || true ;;
-        epmd) pid_in_folder epmd "$folder/rabbitmq/epmd" || true ;;
+        epmd) epmd_pid "$folder/rabbitmq" || true ;;
     esac
 }
 

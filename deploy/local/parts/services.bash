@@ -17,7 +17,7 @@ services_build() {
     require_cargo
     say "building the release binaries (the first time takes several minutes)"
     # In the background, so that `stop` need not wait for the compiler; Ctrl-C still reaches it.
-    (cd "$checkout" && exec env --default-signal=INT,QUIT cargo build --release --bins) &
+    (cd "$checkout" && exec env --default-signal=INT,QUIT cargo build --release --bins 7>&- 8>&-) &
     build_pid=$!
     wait "$build_pid" || die "the build failed"
     build_pid=''
