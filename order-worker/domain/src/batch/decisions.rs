@@ -1,0 +1,99 @@
+//! What is to be written after a batch was decided.
+
+use crate::{
+    hold::{Hold, ResolvedHold},
+    order::Order,
+    stock::Stock,
+};
+use contract::{Event, Money, OrderId, OrderState, ProductId, SettlePayment};
+use time::OffsetDateTime;
+
+/// Everything that a batch writes, and what it decided of each command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// Orders that are new, in the order of their decision, as they stand at the end of the batch.
+    pub placed: Vec<Order>,
+    /// Orders that were there and moved.
+    pub moved: Vec<Order>,
+    /// Holds that were made.
+    pub holds: Vec<NewHold>,
+    /// Holds that ended, whether made in this batch or earlier.
+    pub resolutions: Vec<(OrderId, ResolvedHold)>,
+    /// Stock rows that changed.
+    pub stock: Vec<(ProductId, Stock)>,
+    /// Reports that were acted on.
+    pub reports: Vec<SettlePayment>,
+    /// Money that is owed back.
+    pub refunds: Vec<Refund>,
+    /// What to tell, in sequence: the orders, then each changed stock row once.
+    pub events: Vec<Event>,
+    /// One for each command, in their order.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Decisions {
+    /// Whether there is nothing to write but what is told again.
+    pub fn changes_nothing(&self) -> bool {
+        self.placed.is_empty()
+            && self.moved.is_empty()
+            && self.holds.is_empty()
+            && self.resolutions.is_empty()
+            && self.stock.is_empty()
+            && self.reports.is_empty()
+            && self.refunds.is_empty()
+    }
+}
+
+/// A hold that was made in a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHold {
+    /// Of which order.
+    pub order_id: OrderId,
+    /// The hold.
+    pub hold: Hold,
+    /// Whether it is still open at the end of the batch.
+    pub open: bool,
+}
+
+/// Money that is owed back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// The provider's name of the payment.
+    pub payment_reference: String,
+    /// Of which order.
+    pub order_id: OrderId,
+    /// How much: all that was captured.
+    pub amount: Money,
+    /// Since when.
+    pub due_at: OffsetDateTime,
+}
+
+/// What was decided of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its order was decided or moved, to this state.
+    Changed(OrderState),
+    /// It had been decided before, or came too late, or from somebody else.
+    Unchanged,
+    /// Nothing can be done with it, now or later: somebody should look.
+    GivenUp(GiveUp),
+}
+
+/// Why nothing can be done with a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUp {
+    /// There is no such order.
+    UnknownOrder,
+    /// The provider reported a capture of nothing.
+    NothingCaptured,
+}
+
+impl GiveUp {
+    /// The reason among the dead letters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownOrder => "unknown_order",
+            Self::NothingCaptured => "nothing_captured",
+        }
+    }
+}
