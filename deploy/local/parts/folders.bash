@@ -5,7 +5,7 @@
 # able to reach their data. Folders that are ours are opened for passage (o+x, not o+r); folders above the checkout
 # are not ours and are never changed: when they bar the way (a checkout under /root), the data goes to a private
 # folder under /var/tmp, whose path is kept in .local/servers.path. So it does when PostgreSQL's socket would get a
-# path longer than the system allows.
+# path longer than the system allows, or one that would need quoting.
 
 folders_make() {
     [[ ! -e $local_dir || -O $local_dir ]] ||
@@ -33,7 +33,7 @@ choose_servers_dir() {
         rmdir "$path"
         path=$(mktemp -d /var/tmp/waiting-room-servers.XXXXXXXX)
         open_for_passage "$path"
-        say "  the servers cannot live under $local_dir (not reachable for their users, or too long a path): using $path"
+        say "  the servers cannot live under $local_dir (not reachable for their users, or too long or too odd a path): using $path"
     fi
     printf '%s\n' "$path"
 }
@@ -45,6 +45,8 @@ open_for_passage() {
 servers_can_live_in() {
     local socket=$1/postgres/socket/.s.PGSQL.$postgres_port user
     ((${#socket} <= 100)) || return 1
+    # Four configuration languages, each with its own idea of quoting: plain paths only.
+    [[ $1 =~ ^[A-Za-z0-9/._+-]+$ ]] || return 1
     ((EUID == 0)) || return 0
     for user in postgres rabbitmq redis; do
         as_user "$user" test -x "$1" || return 1

@@ -18,7 +18,7 @@ install_what() {
 # === What is missing ===
 
 missing_for_servers() {
-    command -v redis-server redis-cli >/dev/null || echo redis-server
+    { command -v redis-server && command -v redis-cli; } >/dev/null || echo redis-server
     rabbitmq_server_program >/dev/null || echo rabbitmq-server
     { postgres_bin_of '' && command -v psql; } >/dev/null || echo postgresql
     # cmake and a C compiler: the proxy library builds its zlib from source.
@@ -37,7 +37,6 @@ missing_for_measuring() {
 require_cargo() {
     command -v cargo >/dev/null ||
         die "cargo is missing: install Rust $(rust_version) or newer (https://rustup.rs), open a new shell, and try again"
-    command -v cc cmake >/dev/null || install_what servers
 }
 
 rust_version() {
