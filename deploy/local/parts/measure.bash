@@ -9,9 +9,11 @@ measure() {
     esac
     shift
     folders_make
+    install_what servers
     install_what measuring
-    # What we built is used where the machine has none; /usr/sbin for nginx.
-    export PATH="$PATH:$bin_dir:/usr/sbin"
+    # What the machine has comes first, what we built after it; then where nginx and pgbench may hide.
+    PATH="$PATH:$bin_dir:/usr/sbin:$(postgres_bin)"
+    export PATH
     services_build
     cd "$checkout" || exit
     servers_with cargo run --quiet --release -p bench -- "$name" "$@"
