@@ -1,2 +1,17 @@
-//! The edge as a library, for its binary and its tests.
+//! The edge: gives every shopper a place in line, admits them at a controlled rate, proxies the admitted.
+//!
+//! A library for its binary, its tests and its benchmarks. In reading order: a request meets the [`gate`], which
+//! looks at the [`rooms`], whose lines are kept in a [`store`]; the [`edge`] is Pingora around it all, the
+//! [`operator`] API stands beside it.
+
+pub mod app;
+pub mod config;
+pub mod edge;
+pub mod gate;
+pub mod keys;
+pub mod operator;
+pub mod pages;
+pub mod reply;
+pub mod rooms;
+pub mod settings;
 pub mod store;

@@ -1,0 +1,99 @@
+//! What the edge is told: a config file, or just an origin.
+//!
+//! The file is read as it stands ([`raw`]), then checked as a whole ([`validate`]): every mistake is reported at
+//! once, each with its place, and nothing but a valid [`Config`] exists further in.
+
+mod raw;
+mod validate;
+
+pub use validate::Mistakes;
+
+use contract::RoomId;
+use std::{net::SocketAddr, path::Path, time::Duration};
+use waiting_room_domain::{Limits, RoomTag, Schedule, SessionRule};
+
+/// A valid configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where shoppers come in.
+    pub listen: SocketAddr,
+    /// Polls a second that all edges of this line together will answer.
+    pub poll_budget_per_second: u32,
+    /// Whether cookies are sent over HTTPS only.
+    pub secure_cookies: bool,
+    /// How long requests in flight are waited for at the end.
+    pub grace: Duration,
+    /// Where requests go. The first one takes what no room guards.
+    pub origins: Vec<Origin>,
+    /// What is guarded.
+    pub rooms: Vec<RoomConfig>,
+}
+
+/// A web site behind the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its name in this file and in metrics.
+    pub name: String,
+    /// `host:port` of each server that serves it.
+    pub addresses: Vec<String>,
+    /// The name on its certificate, when it is reached by HTTPS.
+    pub tls_name: Option<String>,
+    /// The `Host` that it is asked for, instead of the visitor's.
+    pub host: Option<String>,
+    /// The path that answers 200 while it is well.
+    pub health_path: String,
+}
+
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomConfig {
+    /// Its identifier.
+    pub id: RoomId,
+    /// The same in four bytes.
+    pub tag: RoomTag,
+    /// What shoppers read.
+    pub title: String,
+    /// The host it guards, without port; any host if there is none.
+    pub host: Option<String>,
+    /// It guards this path and everything below.
+    pub path: String,
+    /// Index of its origin.
+    pub origin: usize,
+    /// How many come in, unless an operator says otherwise.
+    pub limits: Limits,
+    /// How long a called ticket may be claimed.
+    pub claim_window: Duration,
+    /// How long a session lasts.
+    pub session: SessionRule,
+    /// When the doors are open.
+    pub schedule: Schedule,
+}
+
+impl Config {
+    /// Reads a config file.
+    ///
+    /// # Errors
+    /// [`Mistakes`]: every one that is in it.
+    pub fn from_file(path: &Path) -> Result<Self, Mistakes> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Mistakes::one(format!("cannot read {}: {error}", path.display())))?;
+        Self::from_toml(&text)
+    }
+
+    /// Reads the text of a config file.
+    ///
+    /// # Errors
+    /// [`Mistakes`]: every one that is in it.
+    pub fn from_toml(text: &str) -> Result<Self, Mistakes> {
+        let raw = toml::from_str(text).map_err(|error| Mistakes::one(error.to_string().trim().to_owned()))?;
+        validate::validate(raw)
+    }
+
+    /// A room named `default` in front of a whole web site, with limits that suit a small shop.
+    ///
+    /// # Errors
+    /// [`Mistakes`], if `origin` is not an address.
+    pub fn in_front_of(origin: &str, limits: Limits) -> Result<Self, Mistakes> {
+        validate::validate(raw::Config::in_front_of(origin, limits))
+    }
+}

@@ -1,0 +1,7 @@
+//! The edge: Pingora around the gate.
+
+mod origins;
+mod proxy;
+mod serve;
+
+pub use serve::serve;

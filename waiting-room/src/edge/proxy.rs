@@ -1,0 +1,184 @@
+//! One request through the edge: Pingora's phases, each a few lines around the gate.
+
+use super::origins::RunningOrigin;
+use crate::{
+    gate::{Gate, Outcome, PASS_HEADER, Passage},
+    reply::Reply,
+};
+use async_trait::async_trait;
+use contract::Problem;
+use http::{HeaderName, HeaderValue, header::HOST, header::SET_COOKIE};
+use pingora_core::{Error, ErrorSource, ErrorType, Result, upstreams::peer::HttpPeer};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::{sync::Arc, time::Duration};
+
+/// Everything that begins so is said by the edge; visitors' own copies are dropped.
+const OURS: &str = "waiting-room-";
+/// The session, for an origin that does not read the pass.
+const SESSION_HEADER: HeaderName = HeaderName::from_static("waiting-room-session");
+/// The room, likewise. From an origin, `Waiting-Room-Session: end` ends the session.
+const ROOM_HEADER: HeaderName = HeaderName::from_static("waiting-room-room");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The edge's proxy.
+pub(super) struct Edge {
+    pub(super) gate: Arc<Gate>,
+    pub(super) origins: Vec<RunningOrigin>,
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        Passage::default()
+    }
+
+    /// Answers true when the request was answered here.
+    async fn request_filter(&self, session: &mut Session, passage: &mut Passage) -> Result<bool> {
+        match self.gate.decide(session.req_header()).await {
+            Outcome::Answer(reply) => {
+                write(session, reply).await?;
+                Ok(true)
+            }
+            Outcome::Proxy(granted) => {
+                *passage = granted;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+        let peer = self.origin(passage).and_then(RunningOrigin::peer);
+        peer.map(Box::new)
+            .ok_or_else(|| Error::explain(ErrorType::ConnectError, "no server of the origin is well"))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        let theirs: Vec<HeaderName> = request
+            .headers
+            .keys()
+            .filter(|name| name.as_str().starts_with(OURS))
+            .cloned()
+            .collect();
+        for name in theirs {
+            request.remove_header(&name);
+        }
+        if let Some(admitted) = &passage.admitted {
+            request.insert_header(PASS_HEADER, &admitted.pass)?;
+            request.insert_header(SESSION_HEADER, admitted.session.to_string())?;
+            request.insert_header(ROOM_HEADER, admitted.room.config.id.as_str())?;
+        }
+        if let Some(host) = self.origin(passage).and_then(RunningOrigin::host) {
+            request.insert_header(HOST, host)?;
+        }
+        if let Some(address) = session.client_addr().and_then(|address| address.as_inet()) {
+            request.insert_header(FORWARDED_FOR, address.ip().to_string())?;
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        let Some(admitted) = &passage.admitted else {
+            return Ok(());
+        };
+        let ends = response
+            .headers
+            .get(SESSION_HEADER)
+            .is_some_and(|value| value == "end");
+        response.remove_header(&SESSION_HEADER);
+        if ends {
+            self.end(admitted).await;
+            return Ok(());
+        }
+        for cookie in &passage.cookies {
+            response.append_header(SET_COOKIE, cookie.to_string())?;
+        }
+        if admitted.is_new && session.req_header().headers.contains_key(PASS_HEADER) {
+            response.insert_header(PASS_HEADER, &admitted.pass)?;
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, _: &mut Passage) -> FailToProxy {
+        let status = status_of(error);
+        // A visitor who went away needs no answer.
+        if status != 0 {
+            let problem = Problem::new(status, "origin", "The shop does not answer right now");
+            let reply = Reply::problem(&problem.detail("You keep your place. Try again in a moment."));
+            let reply = reply.retry_after(Duration::from_secs(2));
+            if let Err(error) = write(session, reply).await {
+                tracing::debug!(%error, "could not answer");
+            }
+        }
+        FailToProxy {
+            error_code: status,
+            can_reuse_downstream: false,
+        }
+    }
+}
+
+impl Edge {
+    fn origin(&self, passage: &Passage) -> Option<&RunningOrigin> {
+        let chosen = passage
+            .admitted
+            .as_ref()
+            .map_or(0, |admitted| admitted.room.config.origin);
+        self.origins.get(chosen)
+    }
+
+    async fn end(&self, admitted: &crate::gate::Admitted) {
+        let Some(view) = admitted.room.view().clone() else {
+            return;
+        };
+        if let Err(error) = admitted.room.end(&view, admitted.session).await {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::from(error)),
+                "a session could not be ended"
+            );
+        }
+    }
+}
+
+/// 0 when there is nobody to answer.
+fn status_of(error: &Error) -> u16 {
+    match (error.etype(), error.esource()) {
+        (ErrorType::HTTPStatus(status), _) => *status,
+        (
+            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
+            ErrorSource::Downstream,
+        ) => 0,
+        (_, ErrorSource::Downstream) => 400,
+        (ErrorType::ConnectTimedout | ErrorType::ReadTimedout, _) => 504,
+        (_, ErrorSource::Upstream) => 502,
+        _ => 503,
+    }
+}
+
+async fn write(session: &mut Session, reply: Reply) -> Result<()> {
+    let head_only = session.req_header().method == http::Method::HEAD;
+    let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 1))?;
+    for (name, value) in reply.headers {
+        response.append_header(name, value)?;
+    }
+    if reply.status != http::StatusCode::NO_CONTENT {
+        response.insert_header(http::header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()))?;
+    }
+    let empty = head_only || reply.body.is_empty();
+    session.write_response_header(Box::new(response), empty).await?;
+    if !empty {
+        session.write_response_body(Some(reply.body), true).await?;
+    }
+    Ok(())
+}

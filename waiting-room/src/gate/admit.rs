@@ -1,0 +1,277 @@
+//! Who comes in: by a pass, or by a ticket whose turn it is.
+
+use super::{
+    CookieNames, Gate, Outcome,
+    place::{place, session_of},
+    wants_page,
+};
+use crate::{
+    reply::Reply,
+    rooms::{Room, Unavailable, View},
+};
+use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims, Problem};
+use cookie::Cookie;
+use http::{Method, StatusCode, request::Parts};
+use std::sync::Arc;
+use waiting_room_domain::{ClaimOutcome, Moment, SessionId, Standing, Ticket};
+
+/// The way to an origin.
+#[derive(Debug, Default)]
+pub struct Passage {
+    /// The room that was passed, if one guards the way.
+    pub admitted: Option<Admitted>,
+    /// Cookies to set on the way back.
+    pub cookies: Vec<Cookie<'static>>,
+}
+
+/// Somebody who was let in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The room.
+    pub room: Arc<Room>,
+    /// The session.
+    pub session: SessionId,
+    /// The pass, as the origin gets it.
+    pub pass: String,
+    /// Whether the pass is new and must go to the shopper.
+    pub is_new: bool,
+}
+
+impl Passage {
+    pub(super) fn unguarded() -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Room")
+            .field("id", &self.config.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pass that was just signed.
+pub(super) struct Signed {
+    pub(super) token: String,
+    pub(super) until: Moment,
+}
+
+impl Gate {
+    /// Decides about a request to a guarded page.
+    pub(super) async fn enter(&self, request: &Parts, room: &Arc<Room>) -> Outcome {
+        let Some(cookies) = self.cookies(room) else {
+            return Outcome::Proxy(Passage::unguarded());
+        };
+        let view = room.view().clone();
+        let Some(view) = view else {
+            return self.unavailable(request, &Unavailable::NotSeenYet);
+        };
+        if let Some(passage) = self.by_pass(cookies, room, &view, request) {
+            return Outcome::Proxy(passage);
+        }
+        let ticket = self.ticket(cookies, room, &view, &request.headers);
+        match ticket {
+            Some(ticket) => self.by_ticket(cookies, room, &view, request, &ticket).await,
+            None => self.newcomer(cookies, room, &view, request).await,
+        }
+    }
+
+    /// Memory only: the signature was checked when the pass was first seen.
+    fn by_pass(
+        &self,
+        cookies: &CookieNames,
+        room: &Arc<Room>,
+        view: &View,
+        request: &Parts,
+    ) -> Option<Passage> {
+        let token = cookies.pass(&request.headers)?;
+        let now = view.now();
+        let claims = self.verifier.verify(token, now.unix_seconds()).ok()?;
+        let for_this_line = claims.room == room.config.id.as_str() && claims.epoch == view.line.epoch.0;
+        let session: SessionId = claims.sid.parse().ok()?;
+        if !for_this_line || room.sessions.has_ended(&session) {
+            return None;
+        }
+        let (since, until) = (
+            Moment::from_unix_ms(claims.sst),
+            Moment::from_unix_ms(claims.exp * 1000),
+        );
+        let prolonged = room.sessions.touch(session, since, until, now);
+        let renewed = prolonged.and_then(|until| self.sign(room, view, session, since, until).ok());
+        let (pass, is_new) = renewed.map_or_else(|| (token.to_owned(), false), |signed| (signed.token, true));
+        let cookies = if is_new {
+            vec![cookies.set_pass(pass.clone(), prolonged.unwrap_or(until).since(now))]
+        } else {
+            Vec::new()
+        };
+        Some(Passage {
+            admitted: Some(Admitted {
+                room: Arc::clone(room),
+                session,
+                pass,
+                is_new,
+            }),
+            cookies,
+        })
+    }
+
+    async fn by_ticket(
+        &self,
+        cookies: &CookieNames,
+        room: &Arc<Room>,
+        view: &View,
+        request: &Parts,
+        ticket: &Ticket,
+    ) -> Outcome {
+        let standing = view.snapshot.standing(ticket.number, room.config.claim_window);
+        if !matches!(standing, Standing::Called { .. }) {
+            return Outcome::Answer(self.show_place(request, room, view, ticket));
+        }
+        match self.let_in(room, view, ticket).await {
+            Ok(Some(signed)) => {
+                let cookie = cookies.set_pass(signed.token.clone(), signed.until.since(view.now()));
+                let admitted = Admitted {
+                    room: Arc::clone(room),
+                    session: session_of(ticket),
+                    pass: signed.token,
+                    is_new: true,
+                };
+                Outcome::Proxy(Passage {
+                    admitted: Some(admitted),
+                    cookies: vec![cookie],
+                })
+            }
+            Ok(None) => Outcome::Answer(self.show_missed(request, room)),
+            Err(unavailable) => self.unavailable(request, &unavailable),
+        }
+    }
+
+    /// Who comes to look at a page gets a place. What a page loads, and what an app asks for, does not: it would
+    /// take a place for every file. It is told how to line up.
+    async fn newcomer(
+        &self,
+        cookies: &CookieNames,
+        room: &Arc<Room>,
+        view: &View,
+        request: &Parts,
+    ) -> Outcome {
+        let looks = request.method == Method::GET && wants_page(&request.headers);
+        if !looks {
+            return Outcome::Answer(self.must_line_up(room, view));
+        }
+        if !view.phase.may_join() {
+            return Outcome::Answer(self.show_shut(room, view));
+        }
+        let given = match self.give_place(room).await {
+            Ok(given) => given,
+            Err(unavailable) => return self.unavailable(request, &unavailable),
+        };
+        let cookie = cookies.set_ticket(given.sealed);
+        match self.by_ticket(cookies, room, view, request, &given.ticket).await {
+            Outcome::Answer(reply) => Outcome::Answer(reply.with_cookie(&cookie)),
+            Outcome::Proxy(mut passage) => {
+                passage.cookies.push(cookie);
+                Outcome::Proxy(passage)
+            }
+        }
+    }
+
+    /// Claims a called ticket. Nothing when its time has passed.
+    pub(super) async fn let_in(
+        &self,
+        room: &Room,
+        view: &View,
+        ticket: &Ticket,
+    ) -> Result<Option<Signed>, Unavailable> {
+        match room.claim(view, ticket).await? {
+            ClaimOutcome::Admitted { since, until } => {
+                let signed = self.sign(room, view, session_of(ticket), since, until);
+                signed.map(Some).map_err(|error| {
+                    tracing::error!(%error, "cannot sign a pass");
+                    Unavailable::Recovering
+                })
+            }
+            ClaimOutcome::Missed => Ok(None),
+            // Seen as called here, and the store has thought better of it: it stands still.
+            ClaimOutcome::NotCalled | ClaimOutcome::Resync => Err(Unavailable::Recovering),
+        }
+    }
+
+    fn sign(
+        &self,
+        room: &Room,
+        view: &View,
+        session: SessionId,
+        since: Moment,
+        until: Moment,
+    ) -> Result<Signed, passes::KeyError> {
+        let claims = PassClaims {
+            iss: PASS_ISSUER.to_owned(),
+            aud: PASS_AUDIENCE.to_owned(),
+            room: room.config.id.to_string(),
+            epoch: view.line.epoch.0,
+            sid: session.to_string(),
+            sst: since.unix_ms(),
+            iat: view.now().unix_seconds(),
+            exp: until.unix_seconds(),
+        };
+        Ok(Signed {
+            token: self.keys.passes.sign(&claims)?,
+            until,
+        })
+    }
+
+    // --- what everybody else is shown
+
+    fn show_place(&self, request: &Parts, room: &Room, view: &View, ticket: &Ticket) -> Reply {
+        let place = place(room, view, ticket);
+        if place.state == "missed" {
+            return self.show_missed(request, room);
+        }
+        if wants_page(&request.headers) {
+            return Reply::page(StatusCode::OK, self.pages.waiting(room, &place));
+        }
+        let pause = std::time::Duration::from_millis(place.poll_after_ms);
+        let problem = Problem::new(429, "waiting", "Not your turn yet")
+            .detail("Ask the status address when your turn comes, then claim.")
+            .with("ahead", place.ahead)
+            .with("status", super::answers::address(room, "status"));
+        Reply::problem(&problem).retry_after(pause)
+    }
+
+    fn show_missed(&self, request: &Parts, room: &Room) -> Reply {
+        if wants_page(&request.headers) {
+            return Reply::page(StatusCode::OK, self.pages.missed(room));
+        }
+        let problem = Problem::new(410, "missed", "Your turn has passed, or your visit has ended");
+        Reply::problem(
+            &problem
+                .detail("Join again.")
+                .with("join", super::answers::address(room, "join")),
+        )
+    }
+
+    fn show_shut(&self, room: &Room, view: &View) -> Reply {
+        Reply::page(StatusCode::OK, self.pages.shut(room, &view.phase))
+    }
+
+    fn must_line_up(&self, room: &Room, view: &View) -> Reply {
+        let problem = Problem::new(429, "no-pass", "Line up first")
+            .detail("POST to the join address, ask the status address until called, then POST to the claim address.")
+            .with("phase", view.phase.as_str())
+            .with("join", super::answers::address(room, "join"))
+            .with("status", super::answers::address(room, "status"))
+            .with("claim", super::answers::address(room, "claim"));
+        Reply::problem(&problem).retry_after(std::time::Duration::from_secs(1))
+    }
+
+    pub(super) fn unavailable(&self, request: &Parts, why: &Unavailable) -> Outcome {
+        let reply = if wants_page(&request.headers) {
+            Reply::page(StatusCode::SERVICE_UNAVAILABLE, self.pages.unavailable())
+        } else {
+            Reply::problem(&super::answers::unavailable_problem(why))
+        };
+        Outcome::Answer(reply.retry_after(std::time::Duration::from_secs(2)))
+    }
+}

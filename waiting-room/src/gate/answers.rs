@@ -1,0 +1,222 @@
+//! What is addressed to the waiting room itself: `/.waiting-room/…` and the published keys.
+
+use super::{
+    CookieNames, Gate,
+    place::{doors_open, place, session_of},
+    wants_page,
+};
+use crate::{
+    pages,
+    reply::Reply,
+    rooms::{Room, Unavailable, View},
+};
+use contract::Problem;
+use http::{HeaderValue, Method, StatusCode, header::ALLOW, header::CACHE_CONTROL, request::Parts};
+use serde::Serialize;
+use std::{sync::Arc, time::Duration};
+use waiting_room_domain::{Moment, Standing};
+
+pub(super) const PREFIX: &str = "/.waiting-room/";
+pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
+
+/// The address of one of a room's actions.
+pub(super) fn address(room: &Room, action: &str) -> String {
+    format!("{PREFIX}{}/{action}", room.config.id)
+}
+
+/// What a visitor is told when nothing can be done right now.
+pub(super) fn unavailable_problem(why: &Unavailable) -> Problem {
+    match why {
+        Unavailable::NotJoinable => Problem::new(409, "not-joinable", "Nobody can join now")
+            .detail("See the room's snapshot for when."),
+        _ => Problem::new(503, "unavailable", "Not available right now")
+            .detail("Nobody loses a place. Try again in a moment."),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct PublicSnapshot<'a> {
+    room: &'a str,
+    title: &'a str,
+    phase: &'static str,
+    paused: bool,
+    epoch: u32,
+    issued: u64,
+    called: u64,
+    waiting: u64,
+    users_per_minute: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doors_open_unix_ms: Option<u64>,
+    server_time_unix_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PassBody<'a> {
+    pass: &'a str,
+    expires_at_unix_ms: u64,
+}
+
+impl Gate {
+    /// Answers `/.waiting-room/<rest>`.
+    pub(super) async fn answer(&self, request: &Parts, rest: &str) -> Reply {
+        if let Some(name) = rest.strip_prefix("assets/") {
+            return only(&request.method, &[Method::GET, Method::HEAD], || {
+                pages::asset(name).unwrap_or_else(not_found)
+            });
+        }
+        let (id, action) = rest.split_once('/').unwrap_or((rest, ""));
+        let Some(room) = self.rooms.by_id(id) else {
+            return not_found();
+        };
+        let Some(cookies) = self.cookies(room) else {
+            return not_found();
+        };
+        let Some(view) = room.view().clone() else {
+            return retry_soon(&Unavailable::NotSeenYet);
+        };
+        match (&request.method, action) {
+            (&Method::GET | &Method::HEAD, "") => snapshot(room, &view),
+            (&Method::GET | &Method::HEAD, "status") => self.status(cookies, room, &view, request),
+            (&Method::POST, "join") => self.join(cookies, room, &view, request).await,
+            (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
+            (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
+            (_, "" | "status") => not_allowed("GET, HEAD"),
+            (_, "join" | "claim" | "leave") => not_allowed("POST"),
+            _ => not_found(),
+        }
+    }
+
+    pub(super) fn published_keys(&self, method: &Method) -> Reply {
+        only(method, &[Method::GET, Method::HEAD], || {
+            let keys: serde_json::Value = serde_json::from_str(&self.jwks).unwrap_or_default();
+            Reply::json(StatusCode::OK, &keys)
+                .instead(&CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))
+        })
+    }
+
+    /// The waiting shopper's poll: memory only, and nothing waits.
+    fn status(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
+        let Some(ticket) = self.ticket(cookies, room, view, &request.headers) else {
+            return no_ticket(room);
+        };
+        let place = place(room, view, &ticket);
+        let pause = Duration::from_millis(place.poll_after_ms);
+        Reply::json(StatusCode::OK, &place).retry_after(pause)
+    }
+
+    async fn join(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
+        let known = self.ticket(cookies, room, view, &request.headers);
+        let known = known.filter(|ticket| {
+            !matches!(
+                view.snapshot.standing(ticket.number, room.config.claim_window),
+                Standing::Missed
+            ) && !room.sessions.has_ended(&session_of(ticket))
+        });
+        let (status, ticket, sealed) = match known {
+            Some(ticket) => (StatusCode::OK, ticket, self.keys.tickets.seal(&ticket)),
+            None => match self.give_place(room).await {
+                Ok(given) => (StatusCode::CREATED, given.ticket, given.sealed),
+                Err(unavailable) => return retry_soon(&unavailable),
+            },
+        };
+        let cookie = cookies.set_ticket(sealed.clone());
+        if wants_page(&request.headers) {
+            return Reply::see_other(&room.config.path).with_cookie(&cookie);
+        }
+        let mut place = place(room, view, &ticket);
+        place.ticket = Some(&sealed);
+        let pause = Duration::from_millis(place.poll_after_ms);
+        Reply::json(status, &place)
+            .with_cookie(&cookie)
+            .retry_after(pause)
+    }
+
+    async fn claim(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
+        let Some(ticket) = self.ticket(cookies, room, view, &request.headers) else {
+            return no_ticket(room);
+        };
+        let standing = view.snapshot.standing(ticket.number, room.config.claim_window);
+        if let Standing::Waiting { ahead, .. } = standing {
+            let problem = Problem::new(409, "not-called", "Not your turn yet").with("ahead", ahead);
+            return Reply::problem(&problem).retry_after(Duration::from_secs(1));
+        }
+        match self.let_in(room, view, &ticket).await {
+            Ok(Some(signed)) => {
+                let body = PassBody {
+                    pass: &signed.token,
+                    expires_at_unix_ms: signed.until.unix_ms(),
+                };
+                let cookie = cookies.set_pass(signed.token.clone(), signed.until.since(view.now()));
+                Reply::json(StatusCode::OK, &body).with_cookie(&cookie)
+            }
+            Ok(None) => missed(room),
+            Err(unavailable) => retry_soon(&unavailable),
+        }
+    }
+
+    /// Gives up whatever the visitor holds. Only a called ticket can have a session to end; a place that waits is
+    /// stored nowhere, so forgetting the ticket is leaving.
+    async fn leave(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
+        let ticket = self.ticket(cookies, room, view, &request.headers);
+        if let Some(ticket) = ticket.filter(|ticket| ticket.number < view.snapshot.called)
+            && let Err(unavailable) = room.end(view, session_of(&ticket)).await
+        {
+            return retry_soon(&unavailable);
+        }
+        let reply = if wants_page(&request.headers) {
+            Reply::page(StatusCode::OK, self.pages.left(room))
+        } else {
+            Reply::no_content()
+        };
+        cookies.forget().iter().fold(reply, Reply::with_cookie)
+    }
+}
+
+fn snapshot(room: &Arc<Room>, view: &View) -> Reply {
+    let body = PublicSnapshot {
+        room: room.config.id.as_str(),
+        title: &room.config.title,
+        phase: view.phase.as_str(),
+        paused: view.snapshot.control.paused,
+        epoch: view.line.epoch.0,
+        issued: view.snapshot.issued,
+        called: view.snapshot.called.min(view.snapshot.issued),
+        waiting: view.snapshot.waiting(),
+        users_per_minute: view.limits.users_per_minute,
+        doors_open_unix_ms: doors_open(&view.phase).map(Moment::unix_ms),
+        server_time_unix_ms: view.now().unix_ms(),
+    };
+    // The same for everybody, so that any cache in front may answer it.
+    Reply::json(StatusCode::OK, &body).instead(&CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"))
+}
+
+fn only(method: &Method, allowed: &[Method], reply: impl FnOnce() -> Reply) -> Reply {
+    if allowed.contains(method) {
+        reply()
+    } else {
+        not_allowed("GET, HEAD")
+    }
+}
+
+fn not_found() -> Reply {
+    Reply::problem(&Problem::new(404, "not-found", "There is nothing here"))
+}
+
+fn not_allowed(allow: &'static str) -> Reply {
+    let problem = Problem::new(405, "method-not-allowed", "This address is asked in another way");
+    Reply::problem(&problem.detail(format!("Use {allow}."))).with(ALLOW, HeaderValue::from_static(allow))
+}
+
+fn no_ticket(room: &Room) -> Reply {
+    let problem = Problem::new(401, "no-ticket", "No valid ticket for this line");
+    Reply::problem(&problem.detail("Join first.").with("join", address(room, "join")))
+}
+
+fn missed(room: &Room) -> Reply {
+    let problem = Problem::new(410, "missed", "Your turn has passed, or your visit has ended");
+    Reply::problem(&problem.detail("Join again.").with("join", address(room, "join")))
+}
+
+fn retry_soon(why: &Unavailable) -> Reply {
+    Reply::problem(&unavailable_problem(why)).retry_after(Duration::from_secs(1))
+}

@@ -1,0 +1,115 @@
+//! What a visitor carries: a ticket and a pass for each room, in cookies (browsers) or headers (apps).
+
+use crate::config::RoomConfig;
+use cookie::{Cookie, SameSite, time::Duration as CookieAge};
+use http::{HeaderMap, HeaderName, header::COOKIE};
+use std::time::Duration;
+
+/// The ticket, for those without cookies.
+pub const TICKET_HEADER: HeaderName = HeaderName::from_static("waiting-room-ticket");
+/// The pass, for those without cookies, and for origins.
+pub const PASS_HEADER: HeaderName = HeaderName::from_static("waiting-room-pass");
+
+/// A ticket is kept by the browser for this long; the line it is for is over long before.
+const TICKET_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The names of a room's cookies.
+#[derive(Debug, Clone)]
+pub struct CookieNames {
+    ticket: String,
+    pass: String,
+    secure: bool,
+}
+
+impl CookieNames {
+    /// The cookies of a room, sent over HTTPS only if `secure`.
+    pub fn of(room: &RoomConfig, secure: bool) -> Self {
+        Self {
+            ticket: format!("waiting-room-ticket-{}", room.id),
+            pass: format!("waiting-room-pass-{}", room.id),
+            secure,
+        }
+    }
+
+    /// The ticket that a request carries.
+    pub fn ticket<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        carried(headers, &TICKET_HEADER, &self.ticket)
+    }
+
+    /// The pass that a request carries.
+    pub fn pass<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        carried(headers, &PASS_HEADER, &self.pass).and_then(|pass| std::str::from_utf8(pass).ok())
+    }
+
+    /// The cookie that keeps a ticket.
+    pub fn set_ticket(&self, ticket: String) -> Cookie<'static> {
+        self.cookie(&self.ticket, ticket, TICKET_AGE)
+    }
+
+    /// The cookie that keeps a pass for as long as it is valid.
+    pub fn set_pass(&self, pass: String, valid_for: Duration) -> Cookie<'static> {
+        self.cookie(&self.pass, pass, valid_for)
+    }
+
+    /// The cookies that make a browser forget ticket and pass.
+    pub fn forget(&self) -> [Cookie<'static>; 2] {
+        [&self.ticket, &self.pass].map(|name| self.cookie(name, String::new(), Duration::ZERO))
+    }
+
+    fn cookie(&self, name: &str, value: String, age: Duration) -> Cookie<'static> {
+        let age = CookieAge::seconds(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        let cookie = Cookie::build((name.to_owned(), value))
+            .path("/")
+            .http_only(true)
+            .max_age(age);
+        cookie.same_site(SameSite::Lax).secure(self.secure).build()
+    }
+}
+
+/// The value of a header, else of a cookie. No name or value of ours has anything to decode in it.
+fn carried<'a>(headers: &'a HeaderMap, header: &HeaderName, cookie: &str) -> Option<&'a [u8]> {
+    if let Some(value) = headers.get(header) {
+        return Some(value.as_bytes());
+    }
+    headers.get_all(COOKIE).iter().find_map(|line| {
+        line.as_bytes().split(|byte| *byte == b';').find_map(|pair| {
+            let value = pair
+                .trim_ascii_start()
+                .strip_prefix(cookie.as_bytes())?
+                .strip_prefix(b"=")?;
+            Some(value.trim_ascii_end())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_token_is_found_among_other_cookies() {
+        for (line, expected) in [
+            ("waiting-room-ticket-a=1", Some("1")),
+            ("x=y; waiting-room-ticket-a=1; z", Some("1")),
+            ("waiting-room-ticket-ab=2;waiting-room-ticket-a=1 ", Some("1")),
+            ("waiting-room-ticket-a", None),
+            ("not-waiting-room-ticket-a=1", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(COOKIE, HeaderValue::from_static("other=1"));
+            headers.append(COOKIE, HeaderValue::from_str(line).unwrap());
+            let found = carried(&headers, &TICKET_HEADER, "waiting-room-ticket-a");
+            assert_eq!(found, expected.map(str::as_bytes), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_header_stands_above_a_cookie() {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_static("t=cookie"));
+        headers.insert(TICKET_HEADER, HeaderValue::from_static("header"));
+        assert_eq!(carried(&headers, &TICKET_HEADER, "t"), Some(&b"header"[..]));
+    }
+}

@@ -1,0 +1,177 @@
+//! Follows a line: looks at it every tick, and decides whom to call while this edge holds the lease.
+
+use super::{
+    Room,
+    view::{LineMemory, View},
+};
+use crate::store::{EdgeId, Fence, LineKey, StoreError};
+use clock::Clock;
+use std::sync::Arc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use waiting_room_domain::{Advance, Moment, TICK, decide};
+
+/// Looks at sessions ended up to this long before the last look, in case two writes crossed.
+const LOOK_BACK_MS: u64 = 2_000;
+
+struct Follower {
+    room: Arc<Room>,
+    edge: EdgeId,
+    clock: Arc<dyn Clock>,
+    /// The line followed now, and what must not be forgotten of it.
+    line: Option<(LineKey, Arc<LineMemory>)>,
+    leading: bool,
+    silent: bool,
+}
+
+pub(super) async fn follow(
+    room: Arc<Room>,
+    edge: EdgeId,
+    clock: Arc<dyn Clock>,
+    token: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut follower = Follower {
+        room,
+        edge,
+        clock,
+        line: None,
+        leading: false,
+        silent: false,
+    };
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = follower.room.attention.notified() => {}
+            () = token.cancelled() => return Ok(()),
+        }
+        let looked = follower.look().await;
+        follower.report(looked);
+    }
+}
+
+impl Follower {
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let before = self.now();
+        let (line, memory) = self.line_at(before);
+        let since = Moment::from_unix_ms(before.unix_ms().saturating_sub(LOOK_BACK_MS));
+        let observation = self
+            .room
+            .store
+            .observe(&line, &self.edge, memory.marks(), since)
+            .await?;
+        let seen_at = Instant::now();
+        let snapshot = observation.snapshot;
+        memory.saw((&snapshot).into());
+        observation
+            .ended
+            .iter()
+            .for_each(|session| self.room.sessions.mark_ended(*session));
+
+        let (_, phase) = self.room.config.schedule.at(snapshot.taken_at);
+        let limits = snapshot.control.limits(self.room.config.limits);
+        let view = Arc::new(View {
+            line,
+            snapshot,
+            phase,
+            limits,
+            memory,
+            seen_at,
+        });
+        self.room.view.store(Some(Arc::clone(&view)));
+        gauge(&self.room, &view);
+        self.lead(&view, observation.lease).await
+    }
+
+    /// The time to choose the line by: the store's as soon as it is known.
+    fn now(&self) -> Moment {
+        let view = self.room.view();
+        view.as_ref()
+            .map_or_else(|| Moment::from_unix_ms(self.clock.unix_ms()), |view| view.now())
+    }
+
+    fn line_at(&mut self, now: Moment) -> (LineKey, Arc<LineMemory>) {
+        let (epoch, _) = self.room.config.schedule.at(now);
+        match &self.line {
+            Some((line, memory)) if line.epoch == epoch => (line.clone(), Arc::clone(memory)),
+            _ => {
+                let line = LineKey {
+                    room: self.room.config.id.clone(),
+                    epoch,
+                };
+                let memory = Arc::new(LineMemory::default());
+                self.line = Some((line.clone(), Arc::clone(&memory)));
+                (line, memory)
+            }
+        }
+    }
+
+    async fn lead(&mut self, view: &View, lease: Option<Fence>) -> Result<(), StoreError> {
+        if lease.is_some() != self.leading {
+            self.leading = lease.is_some();
+            info!(line = %view.line, leading = self.leading, "the lease changed hands");
+        }
+        let Some(fence) = lease else { return Ok(()) };
+        if view.snapshot.is_recovering() {
+            return Ok(());
+        }
+        let decision = decide(
+            &view.snapshot,
+            &view.limits,
+            self.room.config.claim_window,
+            view.doors(),
+        );
+        let revision = view.snapshot.revision;
+        match self
+            .room
+            .store
+            .advance(&view.line, &self.edge, fence, revision, &decision)
+            .await?
+        {
+            Advance::Written => {}
+            // Somebody changed something in between; the next tick decides on what is true then.
+            Advance::Stale => metrics::counter!("waiting_room_stale_decisions_total").increment(1),
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, looked: Result<(), StoreError>) {
+        match looked {
+            Err(error) if !self.silent => {
+                let error = anyhow::Error::from(error);
+                warn!(room = %self.room.config.id, error = format!("{error:#}"), "the store is silent; holding the gate");
+                self.silent = true;
+            }
+            Ok(()) if self.silent => {
+                info!(room = %self.room.config.id, "the store answers again");
+                self.silent = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating point; 2^53 people do not wait"
+)]
+fn gauge(room: &Room, view: &View) {
+    let id = room.config.id.to_string();
+    let set = |name: &'static str, value: f64| metrics::gauge!(name, "room" => id.clone()).set(value);
+    set("waiting_room_waiting", view.snapshot.waiting() as f64);
+    set("waiting_room_called", view.snapshot.outstanding() as f64);
+    set("waiting_room_active_sessions", view.snapshot.active as f64);
+    set("waiting_room_joined", view.snapshot.issued as f64);
+    set("waiting_room_missed", view.snapshot.missed as f64);
+    set(
+        "waiting_room_users_per_minute",
+        f64::from(view.limits.users_per_minute),
+    );
+    set("waiting_room_max_active", f64::from(view.limits.max_active));
+    set(
+        "waiting_room_paused",
+        f64::from(u8::from(view.snapshot.control.paused)),
+    );
+}

@@ -1,0 +1,254 @@
+//! The rooms of this edge: each with its view of the line, which requests read without waiting for anything, and
+//! the tasks that keep the view fresh.
+
+mod follower;
+mod joiner;
+mod sessions;
+mod view;
+
+pub use sessions::Sessions;
+pub use view::View;
+
+use crate::{
+    config::RoomConfig,
+    store::{EdgeId, LineKey, LineStore, StoreError},
+};
+use arc_swap::ArcSwapOption;
+use clock::Clock;
+use contract::RoomId;
+use joiner::Joiner;
+use metrics::Counter;
+use process::Shutdown;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use waiting_room_domain::{
+    Claim, ClaimOutcome, ControlChange, Moment, PollPacing, SessionId, Standing, Ticket, WaitRange,
+    wait_range,
+};
+
+/// Why somebody cannot be served right now, though nothing is wrong with what they ask.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// This edge has not seen the line yet.
+    #[error("the line is not known yet")]
+    NotSeenYet,
+    /// There is no lining up now: too early or over.
+    #[error("nobody can join now")]
+    NotJoinable,
+    /// Too many wait for their number at this moment.
+    #[error("too many join at once")]
+    Overloaded,
+    /// The store is being told what it forgot.
+    #[error("the line is recovering")]
+    Recovering,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A room as this edge runs it.
+pub struct Room {
+    /// Its configuration.
+    pub config: RoomConfig,
+    /// Its sessions, as far as this edge has to do with them.
+    pub sessions: Sessions,
+    /// How often shoppers may ask.
+    pub pacing: PollPacing,
+    view: ArcSwapOption<View>,
+    store: Arc<dyn LineStore>,
+    joiner: Joiner,
+    /// Wakes the follower before its next tick.
+    attention: Notify,
+    counters: Counters,
+}
+
+struct Counters {
+    joins: Counter,
+    claims: Counter,
+}
+
+/// All rooms of this edge.
+pub struct Rooms {
+    rooms: Vec<Arc<Room>>,
+}
+
+impl Rooms {
+    /// Sets up the rooms and starts their tasks.
+    pub fn start(
+        configs: Vec<RoomConfig>,
+        pacing: PollPacing,
+        store: &Arc<dyn LineStore>,
+        clock: &Arc<dyn Clock>,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let edge = EdgeId(hex(clock::random_bytes::<8>()));
+        let rooms = configs.into_iter().map(|config| {
+            let (joiner, joins) = Joiner::new();
+            let room = Arc::new(Room {
+                sessions: Sessions::new(config.session),
+                counters: Counters::of(&config.id),
+                config,
+                pacing,
+                view: ArcSwapOption::empty(),
+                store: Arc::clone(store),
+                joiner,
+                attention: Notify::new(),
+            });
+            let token = shutdown.token();
+            let follower =
+                follower::follow(Arc::clone(&room), edge.clone(), Arc::clone(clock), token.clone());
+            shutdown.spawn("follow a line", follower);
+            shutdown.spawn(
+                "deal numbers",
+                joiner::deal(Arc::clone(&room), joins, token.clone()),
+            );
+            shutdown.spawn("renew sessions", sessions::renew(Arc::clone(&room), token));
+            room
+        });
+        Self {
+            rooms: rooms.collect(),
+        }
+    }
+
+    /// The room with this identifier.
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Room>> {
+        self.rooms.iter().find(|room| room.config.id.as_str() == id)
+    }
+
+    /// The room that guards a path of a host: the one with the longest path, named hosts before any host.
+    pub fn guarding(&self, host: &str, path: &str) -> Option<&Arc<Room>> {
+        let guarding = self.rooms.iter().filter(|room| room.guards(host, path));
+        guarding.max_by_key(|room| (room.config.host.is_some(), room.config.path.len()))
+    }
+
+    /// Every room.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Room>> {
+        self.rooms.iter()
+    }
+}
+
+impl Counters {
+    fn of(room: &RoomId) -> Self {
+        let room = room.to_string();
+        Self {
+            joins: metrics::counter!("waiting_room_joins_total", "room" => room.clone()),
+            claims: metrics::counter!("waiting_room_claims_total", "room" => room),
+        }
+    }
+}
+
+impl Room {
+    /// The line as last seen; reading it waits for nothing.
+    pub fn view(&self) -> arc_swap::Guard<Option<Arc<View>>> {
+        self.view.load()
+    }
+
+    /// Where a ticket of this line stands, and how long that will take. A genuine ticket with a number that the
+    /// store does not know is news: the store has forgotten it, and is told at the next look.
+    pub fn standing(&self, view: &View, ticket: &Ticket) -> (Standing, Option<WaitRange>) {
+        view.memory.saw_number(ticket.number);
+        let standing = view.snapshot.standing(ticket.number, self.config.claim_window);
+        let wait = match standing {
+            Standing::Waiting { ahead, .. } if view.calls() => {
+                wait_range(&view.snapshot, &view.limits, ahead)
+            }
+            _ => None,
+        };
+        (standing, wait)
+    }
+
+    /// A number at the end of the line, for the caller to make a ticket of.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; nobody has lost anything, and trying again is right.
+    pub async fn join(&self) -> Result<(LineKey, u64, Moment), Unavailable> {
+        let dealt = self.joiner.join().await?;
+        self.counters.joins.increment(1);
+        Ok(dealt)
+    }
+
+    /// Lets a called ticket in.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; trying again is right.
+    pub async fn claim(&self, view: &View, ticket: &Ticket) -> Result<ClaimOutcome, Unavailable> {
+        let claim = Claim {
+            number: ticket.number,
+            session: SessionId::from(ticket.id),
+        };
+        let incarnation = view.snapshot.incarnation;
+        let outcome = self
+            .store
+            .claim(&view.line, claim, &self.config.session, incarnation)
+            .await?;
+        match outcome {
+            ClaimOutcome::Resync => {
+                self.attention.notify_one();
+                return Err(Unavailable::Recovering);
+            }
+            ClaimOutcome::Admitted { .. } => self.counters.claims.increment(1),
+            ClaimOutcome::NotCalled | ClaimOutcome::Missed => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Ends a session, here at once and on every edge within a tick.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; the session is over on this edge all the same.
+    pub async fn end(&self, view: &View, session: SessionId) -> Result<bool, Unavailable> {
+        self.sessions.mark_ended(session);
+        let keep = self.config.session.length.max(self.config.session.hard_cap);
+        Ok(self.store.end(&view.line, session, keep).await?)
+    }
+
+    /// Changes limits or pauses, on every edge.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; nothing was changed, or it is not known.
+    pub async fn change_control(&self, change: ControlChange) -> Result<(), Unavailable> {
+        self.store.change_control(&self.config.id, change).await?;
+        self.attention.notify_one();
+        Ok(())
+    }
+
+    fn guards(&self, host: &str, path: &str) -> bool {
+        let host_fits = self
+            .config
+            .host
+            .as_deref()
+            .is_none_or(|own| own.eq_ignore_ascii_case(host));
+        host_fits && is_below(path, &self.config.path)
+    }
+}
+
+/// Whether `path` is `root` or below it: `/shop` guards `/shop` and `/shop/cart`, not `/shopping`.
+fn is_below(path: &str, root: &str) -> bool {
+    let root = root.trim_end_matches('/');
+    path.strip_prefix(root)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn hex(bytes: [u8; 8]) -> String {
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_guards_its_path_and_everything_below() {
+        for (path, root, expected) in [
+            ("/", "/", true),
+            ("/any/thing", "/", true),
+            ("/shop", "/shop", true),
+            ("/shop/cart", "/shop", true),
+            ("/shop/cart", "/shop/", true),
+            ("/shopping", "/shop", false),
+            ("/", "/shop", false),
+        ] {
+            assert_eq!(is_below(path, root), expected, "{path} below {root}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The command line and the environment: where the config is, and the secrets that never stand in it.
+
+use crate::{
+    config::{Config, Mistakes},
+    keys::KeyRing,
+};
+use clap::Parser;
+use process::{Exit, read_secret};
+use secrecy::SecretString;
+use std::{net::SocketAddr, path::PathBuf};
+use waiting_room_domain::Limits;
+
+/// A waiting room in front of a web site.
+///
+/// With --origin alone it needs no config and no services: one room in front of the whole site, kept in memory.
+/// Secrets come from the environment, or from files that NAME_FILE variables point to:
+/// WAITING_ROOM_ADMIN_TOKEN opens the operator API, WAITING_ROOM_KEYS is the key ring,
+/// WAITING_ROOM_REDIS_URL is the store that several edges share.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about, verbatim_doc_comment)]
+pub struct Cli {
+    /// The config file.
+    #[arg(long, env = "WAITING_ROOM_CONFIG", conflicts_with = "origin")]
+    config: Option<PathBuf>,
+    /// The site to stand in front of, such as http://127.0.0.1:3000.
+    #[arg(long, required_unless_present = "config")]
+    origin: Option<String>,
+    /// With --origin: how many are let in each minute.
+    #[arg(long, default_value_t = 300, requires = "origin")]
+    users_per_minute: u32,
+    /// With --origin: how many are in at once.
+    #[arg(long, default_value_t = 500, requires = "origin")]
+    max_active: u32,
+    /// Where shoppers come in, instead of what the config says.
+    #[arg(long, env = "WAITING_ROOM_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where the operator API and the metrics are; opened only if WAITING_ROOM_ADMIN_TOKEN is set.
+    #[arg(long, env = "WAITING_ROOM_ADMIN_LISTEN", default_value = "127.0.0.1:8081")]
+    admin_listen: SocketAddr,
+    /// Begins every key in Redis, so that several lines of edges can share a server.
+    #[arg(long, env = "WAITING_ROOM_NAMESPACE", default_value = "waiting-room:")]
+    namespace: String,
+    /// Check the config, say what is wrong with it, and end.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Everything the edge needs to start.
+#[derive(Debug)]
+pub struct Settings {
+    /// The rooms and what is behind them.
+    pub config: Config,
+    /// Where the operator API listens.
+    pub admin_listen: SocketAddr,
+    /// What opens it; without one it stays shut.
+    pub admin_token: Option<SecretString>,
+    /// What signs tickets and passes.
+    pub keys: KeyRing,
+    /// The Redis server and the beginning of every key; memory if there is none.
+    pub redis: Option<(SecretString, String)>,
+    /// Only the config was to be checked.
+    pub check_only: bool,
+}
+
+impl Settings {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// Every mistake at once, or a secret that cannot be read.
+    pub fn read(cli: Cli) -> Result<Self, Exit> {
+        let mut config = config(&cli).map_err(|mistakes| Exit::Usage(mistakes.lines()))?;
+        if let Some(listen) = cli.listen {
+            config.listen = listen;
+        }
+        let redis = read_secret("WAITING_ROOM_REDIS_URL")?;
+        let keys = read_secret("WAITING_ROOM_KEYS")?;
+        if redis.is_some() && keys.is_none() {
+            let mistake =
+                "WAITING_ROOM_KEYS_FILE is needed with Redis: edges that share a line share their keys";
+            return Err(Exit::Usage(vec![mistake.to_owned()]));
+        }
+        Ok(Self {
+            config,
+            admin_listen: cli.admin_listen,
+            admin_token: read_secret("WAITING_ROOM_ADMIN_TOKEN")?,
+            keys: keys.map_or_else(KeyRing::ephemeral, |text| KeyRing::read(&text))?,
+            redis: redis.map(|url| (url, cli.namespace)),
+            check_only: cli.check,
+        })
+    }
+}
+
+fn config(cli: &Cli) -> Result<Config, Mistakes> {
+    match (&cli.config, &cli.origin) {
+        (Some(file), _) => Config::from_file(file),
+        (None, Some(origin)) => {
+            let limits = Limits::new(cli.users_per_minute, cli.max_active);
+            Config::in_front_of(origin, limits.map_err(|error| Mistakes::one(error.to_string()))?)
+        }
+        (None, None) => Err(Mistakes::one("either --config or --origin is needed".to_owned())),
+    }
+}
