@@ -1,11 +1,15 @@
 //! Names of their own in RabbitMQ for each test.
 
-use crate::{Servers, block_on_elsewhere, name};
+use crate::{
+    Servers, block_on_elsewhere,
+    ledger::{self, Ledger},
+    name,
+};
 use lapin::{
-    Channel, Connection, ConnectionProperties,
+    Connection, ConnectionProperties,
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 
 /// A prefix for exchanges and queues that nothing else uses. Whoever declares durable ones under it deletes them:
 /// [`BrokerNamespace`] does.
@@ -20,9 +24,13 @@ pub fn broker_prefix() -> String {
 pub struct BrokerNamespace {
     url: String,
     prefix: String,
-    queues: Mutex<Vec<String>>,
-    exchanges: Mutex<Vec<String>>,
+    owned: Mutex<Vec<String>>,
+    ledger: Ledger,
 }
+
+/// How a line of the ledger begins; a name follows.
+const QUEUE: &str = "queue ";
+const EXCHANGE: &str = "exchange ";
 
 impl BrokerNamespace {
     /// Finds RabbitMQ and chooses a prefix.
@@ -36,11 +44,14 @@ impl BrokerNamespace {
     /// The same, for programs that clean up before they fail.
     pub fn try_fresh() -> anyhow::Result<Self> {
         let url = Servers::find()?.amqp_url;
+        sweep_once(&url);
+        let prefix = broker_prefix();
+        let ledger = Ledger::of(&prefix);
         Ok(Self {
             url,
-            prefix: broker_prefix(),
-            queues: Mutex::default(),
-            exchanges: Mutex::default(),
+            prefix,
+            owned: Mutex::default(),
+            ledger,
         })
     }
 
@@ -54,20 +65,20 @@ impl BrokerNamespace {
         &self.prefix
     }
 
-    /// Entrusts queues to be deleted, before or after they are declared.
+    /// Entrusts queues to be deleted. Before they are declared is best: a test that is killed cannot say it any more.
+    ///
+    /// # Panics
+    /// When it cannot be written down.
     pub fn own_queues(&self, names: impl IntoIterator<Item = impl Into<String>>) {
-        self.queues
-            .lock()
-            .unwrap()
-            .extend(names.into_iter().map(Into::into));
+        self.own(QUEUE, names);
     }
 
-    /// Entrusts exchanges to be deleted, before or after they are declared.
+    /// Entrusts exchanges to be deleted.
+    ///
+    /// # Panics
+    /// When it cannot be written down.
     pub fn own_exchanges(&self, names: impl IntoIterator<Item = impl Into<String>>) {
-        self.exchanges
-            .lock()
-            .unwrap()
-            .extend(names.into_iter().map(Into::into));
+        self.own(EXCHANGE, names);
     }
 
     /// A connection of the test's own, e.g. to look into a queue.
@@ -80,33 +91,21 @@ impl BrokerNamespace {
             .expect("connect to RabbitMQ (is it running? `make up`)")
     }
 
-    async fn delete(&self) -> lapin::Result<()> {
-        let (queues, exchanges) = (
-            self.queues.lock().unwrap().clone(),
-            self.exchanges.lock().unwrap().clone(),
-        );
-        if queues.is_empty() && exchanges.is_empty() {
-            return Ok(());
-        }
-        let connection = connect(&self.url).await?;
-        let channel = connection.create_channel().await?;
-        for queue in queues {
-            delete_queue(&channel, &queue).await?;
-        }
-        for exchange in exchanges {
-            // Deleting what is not there is not an error in RabbitMQ.
-            channel
-                .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
-                .await?;
-        }
-        connection.close(200, "done".into()).await
+    fn own(&self, kind: &str, names: impl IntoIterator<Item = impl Into<String>>) {
+        let mut owned = self.owned.lock().expect("another thread of this test panicked");
+        owned.extend(names.into_iter().map(|name| format!("{kind}{}", name.into())));
+        self.ledger
+            .write(&owned)
+            .expect("write down what has to be deleted");
     }
 }
 
 impl Drop for BrokerNamespace {
     fn drop(&mut self) {
         // Quietly: a panic here would hide the one that failed the test.
-        let _ = block_on_elsewhere(self.delete());
+        if let Ok(owned) = self.owned.get_mut() {
+            let _ = block_on_elsewhere(delete(&self.url, owned));
+        }
     }
 }
 
@@ -114,11 +113,38 @@ async fn connect(url: &str) -> lapin::Result<Connection> {
     Connection::connect(url, ConnectionProperties::default()).await
 }
 
-async fn delete_queue(channel: &Channel, queue: &str) -> lapin::Result<()> {
-    channel
-        .queue_delete(queue.into(), QueueDeleteOptions::default())
-        .await
-        .map(drop)
+/// Deletes what these lines of a ledger name. What is not there is as good as deleted, for RabbitMQ too.
+async fn delete(url: &str, lines: &[String]) -> lapin::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let connection = connect(url).await?;
+    let channel = connection.create_channel().await?;
+    for line in lines {
+        if let Some(queue) = line.strip_prefix(QUEUE) {
+            channel
+                .queue_delete(queue.into(), QueueDeleteOptions::default())
+                .await?;
+        } else if let Some(exchange) = line.strip_prefix(EXCHANGE) {
+            channel
+                .exchange_delete(exchange.into(), ExchangeDeleteOptions::default())
+                .await?;
+        }
+    }
+    connection.close(200, "done".into()).await
+}
+
+/// Deletes what killed tests left behind. RabbitMQ cannot be asked what there is, hence the ledgers.
+fn sweep_once(url: &str) {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| {
+        for (ledger, lines) in ledger::abandoned() {
+            if block_on_elsewhere(delete(url, &lines)).is_err() {
+                // Another time, perhaps.
+                std::mem::forget(ledger);
+            }
+        }
+    });
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 mod broker;
 mod database;
 mod eventually;
+mod ledger;
 mod name;
 mod process;
 mod redis;

@@ -33,6 +33,11 @@ pub(crate) fn is_old(name: &str) -> bool {
     now().saturating_sub(Duration::from_secs(made)) > OLD
 }
 
+/// The number of the process that made `name`.
+pub(crate) fn process_of(name: &str) -> Option<&str> {
+    name.strip_prefix(MARK)?.split('_').nth(1)
+}
+
 fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
