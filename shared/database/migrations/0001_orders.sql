@@ -104,10 +104,14 @@ CREATE TABLE refunds (
     amount_minor      bigint NOT NULL CHECK (amount_minor > 0),
     currency          text NOT NULL,
     due_at            timestamptz NOT NULL,
-    refunded_at       timestamptz
+    refunded_at       timestamptz,
+    -- How often the provider was asked in vain, and when it will be asked (again).
+    failed_attempts   integer NOT NULL DEFAULT 0,
+    next_attempt_at   timestamptz NOT NULL
 );
 
-CREATE INDEX refunds_due ON refunds (due_at) WHERE refunded_at IS NULL;
+CREATE INDEX refunds_due ON refunds (next_attempt_at) WHERE refunded_at IS NULL;
+CREATE INDEX refunds_order ON refunds (order_id);
 
 -- Events written in the transaction that made them true; the relay publishes and then deletes them. The payload is
 -- json, not jsonb: it is passed on as it was written and never searched.

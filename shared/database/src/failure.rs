@@ -11,8 +11,11 @@ pub enum Failure {
     Unavailable,
     /// A row of that key is there already. Whoever expected none may read again and decide anew.
     Duplicate,
-    /// The statement itself is wrong, or the data break a rule. Running it again fails again.
-    Permanent,
+    /// The data break a rule (class 22 or 23). The same data will break it again.
+    Rejected,
+    /// The statement, the schema or the server is not as it should be. Somebody has to mend it; until then the
+    /// data are not to blame, and must not be given up.
+    Broken,
 }
 
 /// An error of a transaction that knows whether running the transaction again can help.
@@ -38,8 +41,8 @@ pub fn failure_of(error: &sqlx::Error) -> Failure {
         sqlx::Error::Database(refusal) if refusal.kind() == ErrorKind::UniqueViolation => Failure::Duplicate,
         sqlx::Error::Database(refusal) => refusal
             .code()
-            .map_or(Failure::Permanent, |code| of_sqlstate(&code)),
-        _ => Failure::Permanent,
+            .map_or(Failure::Broken, |code| of_sqlstate(&code)),
+        _ => Failure::Broken,
     }
 }
 
@@ -56,7 +59,9 @@ fn of_sqlstate(code: &str) -> Failure {
         _ if code.starts_with("40") => Failure::Conflict,
         // 08: connection; 53: resources; 57P: shutdown, crash, starting up.
         _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Failure::Unavailable,
-        _ => Failure::Permanent,
+        // 22: data exception; 23: integrity constraint violation.
+        _ if ["22", "23"].iter().any(|class| code.starts_with(class)) => Failure::Rejected,
+        _ => Failure::Broken,
     }
 }
 
@@ -76,9 +81,11 @@ mod tests {
             ("25P03", Failure::Unavailable),
             ("08006", Failure::Unavailable),
             ("53300", Failure::Unavailable),
-            ("22021", Failure::Permanent),
-            ("23514", Failure::Permanent),
-            ("42P01", Failure::Permanent),
+            ("22021", Failure::Rejected),
+            ("23514", Failure::Rejected),
+            ("42P01", Failure::Broken),
+            ("25006", Failure::Broken),
+            ("XX000", Failure::Broken),
         ] {
             assert_eq!(of_sqlstate(code), meaning, "{code}");
         }
