@@ -187,7 +187,9 @@ impl Room {
                 return Err(Unavailable::Recovering);
             }
             ClaimOutcome::Admitted { .. } => self.counters.claims.increment(1),
-            ClaimOutcome::NotCalled | ClaimOutcome::Missed => {}
+            // Its window has passed or its session is over: remembered, so that joining again gives a new place.
+            ClaimOutcome::Missed => self.sessions.mark_ended(claim.session),
+            ClaimOutcome::NotCalled => {}
         }
         Ok(outcome)
     }
