@@ -2,10 +2,12 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run stop up down status test check fmt clippy docs shell-check deny \
+.PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
         drop-day bench-poll bench-join bench-orders clean
 
 stack := deploy/local/stack
+# The one on the PATH, else the one that we built.
+cargo_deny := PATH="$$PATH:$(CURDIR)/.local/bin" cargo deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,9 +50,13 @@ shell-check: ## the shell scripts, where shellcheck is installed
 	@if command -v shellcheck >/dev/null; then shellcheck -x -P deploy/local $(stack) .ci/run; \
 	else echo 'shellcheck is not installed: shell scripts not checked'; fi
 
-deny: ## licences, bans, advisories and sources of the dependencies
+deny: ## licences, bans and sources of the dependencies
 	@$(stack) install deny
-	PATH="$$PATH:$(CURDIR)/.local/bin" cargo deny check
+	$(cargo_deny) check bans licenses sources
+
+advisories: ## known vulnerabilities of the dependencies (fetches the RustSec database from GitHub)
+	@$(stack) install deny
+	$(cargo_deny) check advisories
 
 # --- the figures: each ends in one line of JSON
 

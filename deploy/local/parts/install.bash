@@ -128,5 +128,5 @@ install_deny() {
     ! command -v cargo-deny >/dev/null || return 0
     [[ ! -x $bin_dir/cargo-deny ]] || return 0
     say "  building cargo-deny (some minutes) ..."
-    cargo install --locked --root "$local_dir" cargo-deny
+    cargo install --locked --root "$local_dir" "cargo-deny@$cargo_deny_version"
 }

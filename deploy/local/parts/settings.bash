@@ -28,3 +28,5 @@ sandbox_payments_listen=${SANDBOX_PAYMENTS_LISTEN:-127.0.0.1:17084}
 
 # The version of k6 that is built when there is none on the PATH.
 k6_version=v1.8.1
+# The version of cargo-deny that is built when there is none on the PATH.
+cargo_deny_version=0.20.2
