@@ -1,0 +1,45 @@
+//! From a queue to the books: gather a batch, decide it, acknowledge it.
+
+mod batch;
+mod isolate;
+
+use crate::{settings::BatchLimits, store::Store};
+use batch::gather;
+use broker::{Consumer, Publisher};
+use clock::Clock;
+use isolate::Isolation;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// What every shard's intake works with.
+#[derive(Clone)]
+pub struct Intake {
+    /// The books.
+    pub store: Store,
+    /// For what is set aside.
+    pub publisher: Publisher,
+    /// Woken after each commit.
+    pub relay: Arc<Notify>,
+    /// For measuring how long shoppers wait, never for deciding.
+    pub clock: Arc<dyn Clock>,
+    /// How much a batch gathers.
+    pub limits: BatchLimits,
+}
+
+impl Intake {
+    /// Takes the commands of one queue, one batch after the other, until it is asked to stop.
+    ///
+    /// A batch is finished before the next one begins: that is what keeps each product's commands in sequence.
+    /// One that was interrupted by the stop is not acknowledged and comes again.
+    pub async fn run(self, mut queue: Consumer, stop: CancellationToken) -> anyhow::Result<()> {
+        while let Some(batch) = stop.run_until_cancelled(gather(&mut queue, self.limits)).await {
+            let isolation = Isolation::new(&self, &batch);
+            if stop.run_until_cancelled(isolation.settle()).await.is_none() {
+                break;
+            }
+            batch.acknowledge().await;
+        }
+        Ok(())
+    }
+}

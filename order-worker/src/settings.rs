@@ -1,0 +1,175 @@
+//! The command line and the environment.
+
+use clap::{Args, Parser, Subcommand};
+use order_domain::limits::MAX_BATCH;
+use std::{net::SocketAddr, time::Duration};
+
+/// Takes orders from RabbitMQ in sequence and writes them to PostgreSQL in batches.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "order-worker", version)]
+pub struct Settings {
+    /// Where RabbitMQ is.
+    #[command(flatten)]
+    pub broker: BrokerSettings,
+    /// How to run, when no command is given.
+    #[command(flatten)]
+    pub run: RunSettings,
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// RabbitMQ.
+#[derive(Debug, Clone, Args)]
+pub struct BrokerSettings {
+    /// RabbitMQ, e.g. amqp://user:password@host:5672/vhost
+    #[arg(
+        long,
+        env = "AMQP_URL",
+        hide_env_values = true,
+        global = true,
+        default_value = ""
+    )]
+    pub amqp_url: String,
+    /// What the names of exchanges and queues begin with
+    #[arg(long, env = "BROKER_PREFIX", global = true, default_value = "")]
+    pub broker_prefix: String,
+}
+
+/// The service.
+#[derive(Debug, Clone, Args)]
+pub struct RunSettings {
+    /// PostgreSQL, e.g. postgres:///shop?host=/run/postgresql
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "")]
+    pub database_url: String,
+    /// Where /livez, /readyz and /metrics are answered
+    #[arg(long, env = "ORDER_WORKER_LISTEN", default_value = "127.0.0.1:17083")]
+    pub listen: SocketAddr,
+    /// The payment provider; without it, refunds stay due
+    #[arg(long, env = "ORDER_WORKER_PAYMENTS_URL")]
+    pub payments_url: Option<String>,
+    /// Commands decided in one transaction at most
+    #[arg(long, env = "ORDER_WORKER_BATCH_SIZE", default_value_t = 256)]
+    pub batch_size: usize,
+    /// How many milliseconds the first command of a batch waits for others
+    #[arg(long, env = "ORDER_WORKER_BATCH_AGE_MS", default_value_t = 2)]
+    pub batch_age_ms: u64,
+}
+
+/// What to do instead of running.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// The commands that could not be acted on
+    #[command(subcommand)]
+    Dead(DeadCommand),
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Clone, Subcommand)]
+pub enum DeadCommand {
+    /// Shows the oldest ones with their reasons; they stay
+    List {
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Gives the oldest ones back to the orders
+    Replay {
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+}
+
+/// How much a batch gathers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Commands at most.
+    pub size: usize,
+    /// How long the first one waits for others.
+    pub age: Duration,
+}
+
+/// The longest that a command may be made to wait for others.
+const MAX_BATCH_AGE_MS: u64 = 1_000;
+
+const _: () = assert!(
+    MAX_BATCH * 2 <= u16::MAX as usize,
+    "two batches fit a prefetch count"
+);
+
+impl Settings {
+    /// Every mistake, each with what to do.
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut check = |right: bool, what: String| {
+            if !right {
+                mistakes.push(what);
+            }
+        };
+        check(
+            !self.broker.amqp_url.is_empty(),
+            "AMQP_URL is not set: where is RabbitMQ?".to_owned(),
+        );
+        if self.command.is_none() {
+            let run = &self.run;
+            check(
+                !run.database_url.is_empty(),
+                "DATABASE_URL is not set: where is PostgreSQL?".to_owned(),
+            );
+            check(
+                (1..=MAX_BATCH).contains(&run.batch_size),
+                format!("--batch-size must be between 1 and {MAX_BATCH}"),
+            );
+            check(
+                run.batch_age_ms <= MAX_BATCH_AGE_MS,
+                format!("--batch-age-ms must be at most {MAX_BATCH_AGE_MS}"),
+            );
+        }
+        mistakes
+    }
+}
+
+impl RunSettings {
+    /// How much a batch gathers.
+    pub fn batch(&self) -> BatchLimits {
+        BatchLimits {
+            size: self.batch_size,
+            age: Duration::from_millis(self.batch_age_ms),
+        }
+    }
+}
+
+impl BatchLimits {
+    /// Messages that a queue may have delivered ahead: one batch in work, one gathering.
+    pub fn prefetch(self) -> u16 {
+        u16::try_from(self.size * 2).unwrap_or(u16::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(arguments: &[&str]) -> Settings {
+        Settings::parse_from([&["order-worker"], arguments].concat())
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let settings = settings(&[
+            "--amqp-url=",
+            "--database-url=",
+            "--batch-size=0",
+            "--batch-age-ms=1001",
+        ]);
+        assert_eq!(settings.mistakes().len(), 4);
+    }
+
+    #[test]
+    fn looking_at_dead_letters_needs_only_the_broker() {
+        let settings = settings(&["dead", "list", "--amqp-url=amqp://h", "--broker-prefix=drill."]);
+        assert_eq!(settings.mistakes(), [""; 0]);
+        assert_eq!(settings.broker.broker_prefix, "drill.");
+    }
+}

@@ -1,0 +1,288 @@
+//! Writing down what was decided: one statement for each table, whatever the size of the batch.
+
+use super::StoreError;
+use contract::{Event, SettlePayment, Settlement};
+use order_domain::{
+    batch::{Decisions, NewHold, Refund},
+    hold::ResolvedHold,
+    order::{Order, Purchase, State},
+    stock::Stock,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Writes all of it.
+pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) -> Result<(), StoreError> {
+    insert_orders(connection, &decisions.placed).await?;
+    insert_lines(connection, &decisions.placed).await?;
+    move_orders(connection, &decisions.moved).await?;
+    insert_holds(connection, &decisions.holds).await?;
+    resolve_holds(connection, &decisions.resolutions).await?;
+    insert_reports(connection, &decisions.reports).await?;
+    insert_refunds(connection, &decisions.refunds).await?;
+    update_stock(connection, &decisions.stock).await?;
+    insert_events(connection, &decisions.events).await
+}
+
+async fn insert_orders(connection: &mut PgConnection, orders: &[Order]) -> Result<(), StoreError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(orders);
+    sqlx::query(
+        "INSERT INTO orders (id, shopper, fingerprint, state, refusal, total_minor, currency, version,
+                             accepted_at, decided_at, updated_at)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                              $8::integer[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])",
+    )
+    .bind(column.of(id))
+    .bind(column.of(|order| order.shopper.as_str()))
+    .bind(column.of(|order| order.fingerprint.as_str()))
+    .bind(column.of(|order| order.state.word().as_str()))
+    .bind(column.of(refusal))
+    .bind(column.of(|order| order.purchase().map(|purchase| purchase.total.minor)))
+    .bind(column.of(|order| order.purchase().map(|purchase| purchase.total.currency.as_str())))
+    .bind(column.of(|order| order.version))
+    .bind(column.of(|order| order.accepted_at))
+    .bind(column.of(|order| order.decided_at))
+    .bind(column.of(|order| order.updated_at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_lines(connection: &mut PgConnection, orders: &[Order]) -> Result<(), StoreError> {
+    let lines: Vec<_> = orders.iter().flat_map(numbered_lines).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(&lines);
+    sqlx::query(
+        "INSERT INTO order_lines (order_id, line_number, product_id, name, quantity, unit_price_minor)
+         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])",
+    )
+    .bind(column.of(|(order, _, _)| *order))
+    .bind(column.of(|(_, number, _)| *number))
+    .bind(column.of(|(_, _, line)| line.product_id.as_str()))
+    .bind(column.of(|(_, _, line)| line.name.as_str()))
+    .bind(column.of(|(_, _, line)| i64::from(line.quantity)))
+    .bind(column.of(|(_, _, line)| line.unit_price.minor))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn move_orders(connection: &mut PgConnection, orders: &[Order]) -> Result<(), StoreError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(orders);
+    sqlx::query(
+        "UPDATE orders
+            SET state = moved.state, version = moved.version, updated_at = moved.updated_at
+           FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[])
+                AS moved (id, state, version, updated_at)
+          WHERE orders.id = moved.id",
+    )
+    .bind(column.of(id))
+    .bind(column.of(|order| order.state.word().as_str()))
+    .bind(column.of(|order| order.version))
+    .bind(column.of(|order| order.updated_at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_holds(connection: &mut PgConnection, holds: &[NewHold]) -> Result<(), StoreError> {
+    if holds.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(holds);
+    sqlx::query(
+        "INSERT INTO holds (order_id, attempt, created_at, expires_at, open)
+         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::timestamptz[], $5::boolean[])",
+    )
+    .bind(column.of(|made| made.order_id.as_uuid()))
+    .bind(column.of(|made| made.hold.attempt))
+    .bind(column.of(|made| made.hold.created_at))
+    .bind(column.of(|made| made.hold.expires_at))
+    .bind(column.of(|made| made.open))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The primary key of the resolutions is what makes a hold end once: a second one fails the transaction.
+async fn resolve_holds(
+    connection: &mut PgConnection,
+    resolutions: &[(contract::OrderId, ResolvedHold)],
+) -> Result<(), StoreError> {
+    if resolutions.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(resolutions);
+    sqlx::query(
+        "WITH resolved AS (
+             INSERT INTO hold_resolutions (order_id, attempt, resolution, resolved_at)
+             SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[])
+             RETURNING order_id, attempt
+         )
+         UPDATE holds
+            SET open = false
+           FROM resolved
+          WHERE holds.order_id = resolved.order_id AND holds.attempt = resolved.attempt AND holds.open",
+    )
+    .bind(column.of(|(order, _)| order.as_uuid()))
+    .bind(column.of(|(_, hold)| hold.attempt))
+    .bind(column.of(|(_, hold)| hold.resolution.as_str()))
+    .bind(column.of(|(_, hold)| hold.resolved_at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_reports(connection: &mut PgConnection, reports: &[SettlePayment]) -> Result<(), StoreError> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(reports);
+    sqlx::query(
+        "INSERT INTO payment_reports (event_id, order_id, payment_reference, outcome, amount_minor, currency,
+                                      reason, received_at)
+         SELECT *, clock_timestamp()
+           FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])",
+    )
+    .bind(column.of(|report| report.event_id.as_str()))
+    .bind(column.of(|report| report.order_id.as_uuid()))
+    .bind(column.of(|report| report.payment_reference.as_str()))
+    .bind(column.of(|report| Settled::of(report).outcome))
+    .bind(column.of(|report| Settled::of(report).amount_minor))
+    .bind(column.of(|report| Settled::of(report).currency))
+    .bind(column.of(|report| Settled::of(report).reason))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_refunds(connection: &mut PgConnection, refunds: &[Refund]) -> Result<(), StoreError> {
+    if refunds.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(refunds);
+    sqlx::query(
+        "INSERT INTO refunds (payment_reference, order_id, amount_minor, currency, due_at, next_attempt_at)
+         SELECT *, clock_timestamp()
+           FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[])",
+    )
+    .bind(column.of(|refund| refund.payment_reference.as_str()))
+    .bind(column.of(|refund| refund.order_id.as_uuid()))
+    .bind(column.of(|refund| refund.amount.minor))
+    .bind(column.of(|refund| refund.amount.currency.as_str()))
+    .bind(column.of(|refund| refund.due_at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_stock(
+    connection: &mut PgConnection,
+    stock: &[(contract::ProductId, Stock)],
+) -> Result<(), StoreError> {
+    if stock.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(stock);
+    sqlx::query(
+        "UPDATE stock
+            SET held = changed.held, sold = changed.sold, version = changed.version, updated_at = clock_timestamp()
+           FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+                AS changed (product_id, held, sold, version)
+          WHERE stock.product_id = changed.product_id",
+    )
+    .bind(column.of(|(product, _)| product.as_str()))
+    .bind(column.of(|(_, stock)| stock.held))
+    .bind(column.of(|(_, stock)| stock.sold))
+    .bind(column.of(|(_, stock)| stock.version))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Into the outbox, in their sequence.
+async fn insert_events(connection: &mut PgConnection, events: &[Event]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let payloads: Vec<String> = events
+        .iter()
+        .map(serde_json::to_string)
+        .collect::<Result<_, _>>()?;
+    sqlx::query(
+        "INSERT INTO outbox (routing_key, payload)
+         SELECT routing_key, payload::json
+           FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS event (routing_key, payload, number)
+          ORDER BY number",
+    )
+    .bind(Columns(events).of(Event::routing_key))
+    .bind(payloads)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Rows, to be bound column by column.
+struct Columns<'a, Row>(&'a [Row]);
+
+impl<'a, Row> Columns<'a, Row> {
+    fn of<Value>(&self, value: impl Fn(&'a Row) -> Value) -> Vec<Value> {
+        self.0.iter().map(value).collect()
+    }
+}
+
+/// A settlement as its columns.
+#[derive(Default)]
+struct Settled<'a> {
+    outcome: &'static str,
+    amount_minor: Option<i64>,
+    currency: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> Settled<'a> {
+    fn of(report: &'a SettlePayment) -> Self {
+        match &report.settlement {
+            Settlement::Captured { amount } => Self {
+                outcome: "captured",
+                amount_minor: Some(amount.minor),
+                currency: Some(amount.currency.as_str()),
+                reason: None,
+            },
+            Settlement::Failed { reason } => Self {
+                outcome: "failed",
+                reason: Some(reason.as_str()),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+fn id(order: &Order) -> Uuid {
+    order.id.as_uuid()
+}
+
+fn refusal(order: &Order) -> Option<&'static str> {
+    match order.state {
+        State::Refused(refusal) => Some(refusal.as_str()),
+        State::Held(..) | State::Resolved { .. } => None,
+    }
+}
+
+fn numbered_lines(order: &Order) -> impl Iterator<Item = (Uuid, i16, &contract::OrderLine)> {
+    let lines = order
+        .purchase()
+        .map(|purchase: &Purchase| purchase.lines.as_slice())
+        .unwrap_or_default();
+    (1..)
+        .zip(lines)
+        .map(|(number, line)| (order.id.as_uuid(), number, line))
+}
