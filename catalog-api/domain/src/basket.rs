@@ -4,7 +4,7 @@ use crate::{
     Fingerprint,
     limits::{LINES_MAX, QUANTITY_MAX},
 };
-use contract::{ProductId, RequestedLine};
+use contract::{OrderView, ProductId, RequestedLine};
 use serde::{Deserialize, Serialize};
 
 /// Lines that are well formed: 1 to [`LINES_MAX`] different products, in product order.
@@ -98,6 +98,18 @@ impl Basket {
         &self.routed_by
     }
 
+    /// Whether `order` has just these lines; unknown when it shows none.
+    pub fn is_of(&self, order: &OrderView) -> Option<bool> {
+        let mut shown: Vec<_> = order
+            .lines
+            .iter()
+            .map(|line| (&line.product_id, line.quantity))
+            .collect();
+        shown.sort_unstable();
+        let asked = self.lines.iter().map(|line| (&line.product_id, line.quantity));
+        (!shown.is_empty()).then(|| asked.eq(shown))
+    }
+
     /// What tells this request from another one under the same key.
     pub fn fingerprint(&self) -> Fingerprint {
         // A field that a later version adds must be left out here while it is absent, or repeats that span the
@@ -181,6 +193,31 @@ mod tests {
             json!({"lines":[{"product_id":"a","quantity":1},{"product_id":"b","quantity":1}]}),
         ] {
             assert_ne!(print(other.clone()), base, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_recognised_by_its_lines() {
+        let id = contract::OrderId::derive(&contract::ShopperId::of_session("ann"), "k", 1);
+        let line = |product: &str, quantity| contract::OrderLine {
+            product_id: product.parse().unwrap(),
+            name: String::new(),
+            quantity,
+            unit_price: contract::Money::new(1, "KRW".parse().unwrap()),
+        };
+        let basket = json!({"lines":[{"product_id":"a","quantity":1},{"product_id":"b","quantity":2}]});
+        let basket = parse(basket).unwrap();
+        for (lines, same) in [
+            (vec![line("b", 2), line("a", 1)], Some(true)),
+            (vec![line("a", 1)], Some(false)),
+            (vec![line("a", 1), line("b", 1)], Some(false)),
+            (vec![], None),
+        ] {
+            let order = OrderView {
+                lines,
+                ..OrderView::pending(id)
+            };
+            assert_eq!(basket.is_of(&order), same, "{order:?}");
         }
     }
 

@@ -58,6 +58,15 @@ impl KeyState {
         }
     }
 
+    /// What was in flight is known not to have been published: `before` is true again.
+    #[must_use]
+    pub fn not_published(self, before: Self) -> Self {
+        match self {
+            Self::InFlight(_) => before,
+            other => other,
+        }
+    }
+
     /// What was in flight got no confirm, or its request was given up.
     #[must_use]
     pub fn unconfirmed(self) -> Self {
@@ -124,6 +133,15 @@ mod tests {
                 "{known:?} asked {asked:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_request_that_was_not_published_leaves_no_trace() {
+        for before in [Unknown, Unconfirmed(print("a"))] {
+            let (flying, _) = before.clone().requested(&print("a"));
+            assert_eq!(flying.not_published(before.clone()), before);
+        }
+        assert_eq!(Accepted(print("a")).not_published(Unknown), Accepted(print("a")));
     }
 
     #[test]

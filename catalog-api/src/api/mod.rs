@@ -1,0 +1,86 @@
+//! The HTTP surface.
+
+mod health;
+mod layers;
+mod orders;
+mod prefer;
+mod problems;
+mod products;
+mod request_body;
+mod segment;
+mod shopper;
+mod webhooks;
+
+pub use problems::ApiProblem;
+pub use segment::Segment;
+
+use crate::{
+    catalog::{Catalog, Nudge},
+    orders::{Counter, Intake},
+    web,
+};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::HeaderMap,
+    http::header::ACCEPT,
+    middleware,
+    routing::{get, post},
+};
+use broker::Publisher;
+use catalog_domain::{limits::BODY_MAX_BYTES, prefers_html};
+use clock::Clock;
+use metrics_exporter_prometheus::PrometheusHandle;
+use passes::RemoteKeys;
+use payments::webhooks::WebhookSecret;
+use sqlx::PgPool;
+use std::sync::{Arc, atomic::AtomicBool};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// What the handlers work with.
+pub struct Shop {
+    pub catalog: Arc<Catalog>,
+    pub nudge: Arc<Nudge>,
+    pub intake: Intake,
+    pub counter: Counter,
+    pub passes: RemoteKeys,
+    pub webhook_secret: WebhookSecret,
+    pub clock: Arc<dyn Clock>,
+    pub pool: PgPool,
+    pub publisher: Publisher,
+    pub keys_seen: AtomicBool,
+    pub jwks: reqwest::Client,
+    pub jwks_url: String,
+    pub metrics: PrometheusHandle,
+}
+
+type SharedShop = Arc<Shop>;
+
+/// Every address, with what holds for all of them. The order of the layers counts: the last is the outermost.
+pub fn router(shop: SharedShop) -> Router {
+    Router::new()
+        .route("/", get(products::front))
+        .route("/products", get(products::list))
+        .route("/products/{id}", get(products::show))
+        .route("/orders", post(orders::place))
+        .route("/orders/{id}", get(orders::show))
+        .route("/orders/{id}/pay", post(orders::pay))
+        .route("/orders/{id}/cancel", post(orders::cancel))
+        .route("/webhooks/payments", post(webhooks::payments))
+        .route("/assets/{name}", get(web::asset))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(layers::no_such_address)
+        .method_not_allowed_fallback(layers::no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn(layers::limit_time))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn(layers::measure))
+        .with_state(shop)
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(prefers_html)
+}

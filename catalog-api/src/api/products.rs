@@ -1,0 +1,63 @@
+//! Products: for programs as JSON, for people as pages. Both come from memory and need no pass.
+
+use super::{ApiProblem, Segment, SharedShop, wants_page};
+use crate::{catalog::Shelf, web};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{
+        HeaderMap,
+        header::{CACHE_CONTROL, CONTENT_TYPE, VARY},
+    },
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+pub async fn front(State(shop): State<SharedShop>) -> Response {
+    web::front_page(&shop.catalog.shelves())
+}
+
+pub async fn list(State(shop): State<SharedShop>, headers: HeaderMap) -> Response {
+    let shelves = shop.catalog.shelves();
+    if wants_page(&headers) {
+        web::front_page(&shelves)
+    } else {
+        json(list_json(&shelves))
+    }
+}
+
+pub async fn show(State(shop): State<SharedShop>, Segment(id): Segment, headers: HeaderMap) -> Response {
+    let shelf = id.parse().ok().and_then(|id| shop.catalog.shelf(&id));
+    match (shelf, wants_page(&headers)) {
+        (Some(shelf), false) => json(shelf.json()),
+        (Some(shelf), true) => web::product_page(&shelf),
+        (None, false) => unknown_product().into_response(),
+        (None, true) => web::problem_page(&unknown_product().problem),
+    }
+}
+
+fn unknown_product() -> ApiProblem {
+    ApiProblem::new(
+        404,
+        "unknown-product",
+        "No such product",
+        "There is no product at this address.",
+    )
+}
+
+/// The products are JSON already: the list only joins them.
+fn list_json(shelves: &[Arc<Shelf>]) -> Bytes {
+    let products: Vec<Bytes> = shelves.iter().map(|shelf| shelf.json()).collect();
+    [&b"{\"products\":["[..], &products.join(&b","[..]), b"]}"]
+        .concat()
+        .into()
+}
+
+fn json(body: Bytes) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-cache"),
+        (VARY, "accept"),
+    ];
+    (headers, body).into_response()
+}

@@ -1,0 +1,21 @@
+//! The part of an address that names something.
+
+use super::ApiProblem;
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
+
+/// The only variable segment of the route. What is not even text names nothing.
+#[derive(Debug, Clone)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiProblem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(text)| Self(text))
+            .map_err(|_| ApiProblem::not_found())
+    }
+}

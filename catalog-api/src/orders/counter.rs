@@ -1,0 +1,221 @@
+//! What comes after an order was placed: looking at it, paying, cancelling, and the provider's reports.
+
+use super::{KeyTable, Waiting, envelope};
+use crate::store::{LookUpError, OrderReader};
+use broker::{PublishError, Publisher};
+use catalog_domain::{NotCancellable, NotPayable, check_cancellable, check_payable, is_decided};
+use contract::{
+    CancelOrder, Command, OrderId, OrderState, OrderView, ProductId, SettlePayment, Settlement, ShopperId,
+};
+use payments::{Checkout, CheckoutRequest, PaymentError, PaymentProvider, PaymentReport, Report};
+use std::{sync::Arc, time::Duration};
+
+/// Why an order is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FindError {
+    /// There is none, or it is somebody else's.
+    #[error("no such order")]
+    NotFound,
+    /// The database does not answer.
+    #[error("look the order up")]
+    Unavailable(#[from] LookUpError),
+}
+
+/// Why there is no checkout.
+#[derive(Debug, thiserror::Error)]
+pub enum PayError {
+    /// No order.
+    #[error("find the order to pay")]
+    Find(#[from] FindError),
+    /// It cannot be paid now.
+    #[error("the order cannot be paid")]
+    NotPayable(#[from] NotPayable),
+    /// The provider failed.
+    #[error("open the checkout")]
+    Provider(#[from] PaymentError),
+}
+
+/// Why an order is not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// No order.
+    #[error("find the order to cancel")]
+    Find(#[from] FindError),
+    /// It is too late.
+    #[error("the order cannot be cancelled")]
+    NotCancellable(#[from] NotCancellable),
+    /// The broker did not confirm; asking again is safe.
+    #[error("hand the cancellation to the broker")]
+    NotConfirmed(#[from] PublishError),
+}
+
+/// Why a report was not taken; the provider sends it again.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// No such order.
+    #[error("the report is about no order of ours")]
+    UnknownOrder,
+    /// The database does not answer.
+    #[error("look up the order of the report")]
+    Unavailable(#[from] LookUpError),
+    /// The broker did not confirm.
+    #[error("hand the report to the broker")]
+    NotConfirmed(#[from] PublishError),
+}
+
+/// Serves those who have an order.
+pub struct Counter {
+    /// What is remembered of keys.
+    pub keys: KeyTable,
+    /// Orders as the database knows them.
+    pub reader: OrderReader,
+    /// The way to the worker.
+    pub publisher: Publisher,
+    /// Decisions.
+    pub waiting: Waiting,
+    /// Who takes the money.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// The shop as browsers see it.
+    pub public_url: String,
+}
+
+/// An order as its owner sees it, and where its commands go.
+struct Found {
+    view: OrderView,
+    routed_by: Option<ProductId>,
+}
+
+impl Counter {
+    /// The shopper's order; one that is pending is waited for, if the shopper would rather.
+    pub async fn find(
+        &self,
+        shopper: &ShopperId,
+        order_id: OrderId,
+        wait: Option<Duration>,
+    ) -> Result<OrderView, FindError> {
+        let listener = wait.map(|_| self.waiting.listen(order_id));
+        let found = self.look(shopper, order_id).await?.view;
+        match wait.zip(listener) {
+            Some((wait, listener)) if !is_decided(&found) => Ok(self
+                .waiting
+                .until(listener, wait, is_decided)
+                .await
+                .unwrap_or(found)),
+            _ => Ok(found),
+        }
+    }
+
+    /// Where the shopper pays the order.
+    pub async fn pay(&self, shopper: &ShopperId, order_id: OrderId) -> Result<Checkout, PayError> {
+        let order = self.look(shopper, order_id).await?.view;
+        let amount = check_payable(&order)?;
+        let request = CheckoutRequest {
+            order_id,
+            amount,
+            description: description(&order),
+            return_url: format!("{}/orders/{order_id}", self.public_url),
+        };
+        Ok(self.provider.create_checkout(&request).await?)
+    }
+
+    /// Asks the worker to cancel the order. Answers how the order stands, after its decision if the shopper would
+    /// rather wait.
+    pub async fn cancel(
+        &self,
+        shopper: &ShopperId,
+        order_id: OrderId,
+        wait: Option<Duration>,
+    ) -> Result<OrderView, CancelError> {
+        let listener = wait.map(|_| self.waiting.listen(order_id));
+        let Found { view, routed_by } = self.look(shopper, order_id).await?;
+        check_cancellable(&view)?;
+        let Some(routed_by) = routed_by.filter(|_| view.state != OrderState::Cancelled) else {
+            return Ok(view);
+        };
+        let cancel = CancelOrder {
+            order_id,
+            shopper: shopper.clone(),
+        };
+        self.publisher
+            .publish(&envelope(routed_by, Command::CancelOrder(cancel)))
+            .await?;
+        let Some((wait, listener)) = wait.zip(listener) else {
+            return Ok(view);
+        };
+        let over = |order: &OrderView| !matches!(order.state, OrderState::Pending | OrderState::Held);
+        let order = self.waiting.until(listener, wait, over).await.unwrap_or(view);
+        check_cancellable(&order)?;
+        Ok(order)
+    }
+
+    /// Hands what the provider reported to the worker. It is durable when this answers.
+    pub async fn settle(&self, event_id: String, report: Report) -> Result<(), SettleError> {
+        let (payment, settlement) = match report {
+            Report::Captured(payment) => {
+                let amount = payment.amount;
+                (payment, Settlement::Captured { amount })
+            }
+            Report::Failed(payment) => {
+                let reason = payment.reason.clone().unwrap_or_else(|| "unknown".to_owned());
+                (payment, Settlement::Failed { reason })
+            }
+            // Refunds are settled by the worker's own call to the provider.
+            Report::Refunded(_) | Report::Other => return Ok(()),
+        };
+        let PaymentReport {
+            payment_id: payment_reference,
+            order_id,
+            ..
+        } = payment;
+        let stored = self
+            .reader
+            .look_up(order_id)
+            .await?
+            .ok_or(SettleError::UnknownOrder)?;
+        let routed_by = routed_by(&stored.view).ok_or(SettleError::UnknownOrder)?;
+        let settle = SettlePayment {
+            order_id,
+            event_id,
+            payment_reference,
+            settlement,
+        };
+        Ok(self
+            .publisher
+            .publish(&envelope(routed_by, Command::SettlePayment(settle)))
+            .await?)
+    }
+
+    /// The order if it is the shopper's. That of somebody else is told from none by nothing.
+    async fn look(&self, shopper: &ShopperId, order_id: OrderId) -> Result<Found, FindError> {
+        // Memory first: an order that is decided in between is then found in the database.
+        let accepted = self.keys.accepted(order_id);
+        if let Some(stored) = self.reader.look_up(order_id).await? {
+            let owned = stored.shopper == *shopper;
+            let found = Found {
+                routed_by: routed_by(&stored.view),
+                view: stored.view,
+            };
+            return owned.then_some(found).ok_or(FindError::NotFound);
+        }
+        let accepted = accepted
+            .filter(|accepted| accepted.shopper == *shopper)
+            .ok_or(FindError::NotFound)?;
+        Ok(Found {
+            view: OrderView::pending(order_id),
+            routed_by: Some(accepted.routed_by.clone()),
+        })
+    }
+}
+
+/// The product whose queue the order's commands stand in, as its intake chose it: the first in product order.
+fn routed_by(order: &OrderView) -> Option<ProductId> {
+    order.lines.iter().map(|line| &line.product_id).min().cloned()
+}
+
+fn description(order: &OrderView) -> String {
+    let lines = order
+        .lines
+        .iter()
+        .map(|line| format!("{} × {}", line.quantity, line.name));
+    lines.collect::<Vec<_>>().join(", ")
+}

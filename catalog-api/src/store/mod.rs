@@ -1,0 +1,9 @@
+//! What is read from PostgreSQL.
+
+mod order_reader;
+mod orders;
+mod products;
+
+pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};
+pub use orders::StoredOrder;
+pub use products::{Freshness, Stocked, read_products};

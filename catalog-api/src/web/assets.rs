@@ -1,0 +1,40 @@
+//! Style and scripts of the pages.
+
+use crate::api::{ApiProblem, Segment};
+use axum::{
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    response::{IntoResponse, Response},
+};
+use std::sync::LazyLock;
+
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Name, type, content.
+const ASSETS: [(&str, &str, &str); 4] = [
+    ("shop.css", CSS, include_str!("../../web/shop.css")),
+    ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
+    ("product.js", SCRIPT, include_str!("../../web/product.js")),
+    ("order.js", SCRIPT, include_str!("../../web/order.js")),
+];
+
+/// One asset. Pages name it with the version of all, so it may be kept for good.
+pub async fn asset(Segment(name): Segment) -> Result<Response, ApiProblem> {
+    let found = ASSETS.iter().find(|(known, ..)| *known == name);
+    let (_, content_type, content) = found.ok_or_else(ApiProblem::not_found)?;
+    let headers = [
+        (CONTENT_TYPE, *content_type),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, *content).into_response())
+}
+
+/// Changes whenever an asset does.
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let all: String = ASSETS.iter().map(|(.., content)| *content).collect();
+        catalog_domain::Fingerprint::of(&all).as_str()[..12].to_owned()
+    });
+    &VERSION
+}
