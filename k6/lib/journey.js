@@ -69,7 +69,6 @@ async function shop(visitor, settings, index) {
   expect('product', await visitor.product(settings.product), [200]);
   const order = await buy(visitor, settings, index);
   if (!order) return 'sold_out';
-  figures.held.add(1);
   return pay(visitor, order, everyNth(index, settings.declinedEvery) ? settings.cards.declined : settings.cards.paid);
 }
 
@@ -77,21 +76,29 @@ async function shop(visitor, settings, index) {
 async function buy(visitor, settings, index) {
   const key = uuidv4();
   const began = Date.now();
-  const click = () => visitor.buy(settings.product, settings.quantity, key);
+  const click = async () => read(await visitor.buy(settings.product, settings.quantity, key));
   // The second click asks for the same order: it must not become another one.
   const clicks = everyNth(index, settings.doubleClickEvery) ? [click(), click()] : [click()];
-  const answers = await Promise.all(clicks);
-  const taken = answers.filter((answer) => [200, 201, 202].includes(answer.status));
-  if (taken.length === 0 && answers.some((answer) => answer.status === 409)) return soldOut();
-  const orders = taken.map(json);
+  const answers = (await Promise.all(clicks)).filter((answer) => !answer.inFlight);
+  const orders = answers.map((answer) => answer.order).filter(Boolean);
   if (new Set(orders.map((order) => order.order_id)).size > 1) throw new Broken('two clicks became two orders');
-  const order = taken.length > 0 ? orders[0] : expect('buy', answers[0], [201]);
+  if (orders.length === 0) return soldOut();
+  const order = orders[0];
   figures.accepted.add(1);
   // One line for each accepted order: the checker looks every one of them up in the database.
   console.log(`accepted ${order.order_id}`);
   const decided = await settled(visitor, order, (now) => now.state !== UNDECIDED);
   figures.decisionTime.add(Date.now() - began);
-  return decided.state === 'refused' ? soldOut() : decided;
+  if (decided.state === 'refused') return soldOut();
+  figures.held.add(1);
+  return decided;
+}
+
+/** What an answer to "buy" means: the order, if it was accepted; a refused one is told as a problem. */
+function read(answer) {
+  if (answer.status !== 409) return { order: expect('buy', answer, [200, 201, 202]) };
+  const problem = json(answer) || {};
+  return { order: problem.order, inFlight: String(problem.type).endsWith('request-in-flight') };
 }
 
 function soldOut() {

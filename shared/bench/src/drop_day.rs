@@ -41,18 +41,17 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     let began = Instant::now();
     let scratch = Scratch::new("drop-day")?;
     let redis = RedisNamespace::try_fresh()?;
-    let public = free_address();
+    let origin = free_address();
     say("starting the shop, the edge and the provider ...");
-    let shop = Shop::start(public, plan.stock).await?;
     let edge_plan = EdgePlan {
         redis: Some(&redis),
         users_per_minute: plan.users_per_minute,
         max_active: plan.max_active,
-        origin: shop.address,
+        origin,
         health_path: READY_PATH,
-        public,
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
+    let shop = Shop::start(origin, edge.public, plan.stock).await?;
     let pool = shop.database().pool().await;
 
     // Nobody is let in before everybody stands in line: that is what makes it a drop.
@@ -127,25 +126,25 @@ fn judge(
 ) -> anyhow::Result<Verdict> {
     let doubled = i64::try_from(told.lines - told.accepted.len())?;
     let duplicated = doubled + books.second_orders + books.second_sales;
-    print(&json!({
-        "bench": "drop-day",
-        "shoppers": plan.shoppers,
-        "admitted": told.summary["admitted"],
-        "accepted": told.accepted.len(),
-        "sold": books.sold,
-        "stock": books.on_hand,
-        "oversold": books.oversold(),
-        "lost": lost,
-        "duplicated": duplicated,
-        "books_balance": books.balance(),
-        "broken_journeys": told.summary["broken"],
-        "payments_failed": told.summary["payment_failed"],
-        "poll_p50_ms": told.summary["poll_p50_ms"],
-        "poll_p99_ms": told.summary["poll_p99_ms"],
-        "decision_p50_ms": told.summary["decision_p50_ms"],
-        "decision_p99_ms": told.summary["decision_p99_ms"],
-        "seconds": took.as_secs(),
-    }))?;
+    print(&[
+        ("bench", json!("drop-day")),
+        ("shoppers", json!(plan.shoppers)),
+        ("admitted", json!(told.summary["admitted"])),
+        ("accepted", json!(told.accepted.len())),
+        ("sold", json!(books.sold)),
+        ("stock", json!(books.on_hand)),
+        ("oversold", json!(books.oversold())),
+        ("lost", json!(lost)),
+        ("duplicated", json!(duplicated)),
+        ("books_balance", json!(books.balance())),
+        ("broken_journeys", json!(told.summary["broken"])),
+        ("payments_failed", json!(told.summary["payment_failed"])),
+        ("poll_p50_ms", json!(told.summary["poll_p50_ms"])),
+        ("poll_p99_ms", json!(told.summary["poll_p99_ms"])),
+        ("decision_p50_ms", json!(told.summary["decision_p50_ms"])),
+        ("decision_p99_ms", json!(told.summary["decision_p99_ms"])),
+        ("seconds", json!(took.as_secs())),
+    ])?;
     let sold_out = books.sold == books.on_hand && books.oversold() == 0 && books.balance();
     let sound = sold_out && lost == 0 && duplicated == 0 && status.success();
     Ok(if sound { Verdict::Passed } else { Verdict::Failed })

@@ -25,8 +25,6 @@ pub struct EdgePlan<'a> {
     pub origin: SocketAddr,
     /// The path at which the origin says that it is well.
     pub health_path: &'a str,
-    /// Where it listens: a shop must know that before the edge starts.
-    pub public: SocketAddr,
 }
 
 /// A running edge.
@@ -41,17 +39,17 @@ pub struct Edge {
 impl Edge {
     /// Starts one and waits until its line deals numbers.
     pub async fn start(scratch: &Scratch, plan: &EdgePlan<'_>) -> anyhow::Result<Self> {
-        let admin = free_address();
+        let (public, admin) = (free_address(), free_address());
         let token = STANDARD.encode(clock::random_bytes::<24>());
         let mut builder = Process::workspace(BINARY)
             .arg("--config")
             .arg(write_config(scratch, plan)?)
-            .env("WAITING_ROOM_LISTEN", plan.public)
+            .env("WAITING_ROOM_LISTEN", public)
             .env("WAITING_ROOM_ADMIN_LISTEN", admin)
             .env("WAITING_ROOM_ADMIN_TOKEN", &token)
             .env("WAITING_ROOM_KEYS_FILE", write_keys(scratch)?.display())
             .env("RUST_LOG", "warn")
-            .ready_at(admin, "/livez");
+            .ready_at(public, &format!("/.waiting-room/{ROOM}"));
         if let Some(redis) = plan.redis {
             builder = builder
                 .env("WAITING_ROOM_REDIS_URL", redis.url())
@@ -59,7 +57,7 @@ impl Edge {
         }
         let edge = Self {
             _process: builder.try_start().await?,
-            public: plan.public,
+            public,
             admin,
             token,
         };
@@ -88,12 +86,13 @@ impl Edge {
 
     /// A new line stands still at first, in case another edge remembers more of it.
     async fn deals(&self) -> anyhow::Result<()> {
-        let join = self.room_request("POST", "/join", None);
-        let joined = async || http::once::<Value>(self.public, &join, &[200, 201]).await.ok();
-        within(DEALS_WITHIN, joined)
+        let deals = async || {
+            let room = self.operate("GET", &format!("/rooms/{ROOM}"), "").await.ok()?;
+            (room["recovering"] == false).then_some(())
+        };
+        within(DEALS_WITHIN, deals)
             .await
-            .context("the line deals no numbers")?;
-        Ok(())
+            .context("the line deals no numbers")
     }
 }
 

@@ -127,19 +127,6 @@ pub fn request(
     text.into_bytes()
 }
 
-/// One request on a connection of its own.
-pub async fn once<T: DeserializeOwned>(
-    address: SocketAddr,
-    request: &[u8],
-    statuses: &[u16],
-) -> anyhow::Result<T> {
-    Connection::open(address)
-        .await?
-        .exchange(request)
-        .await?
-        .json(statuses)
-}
-
 fn parse(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);

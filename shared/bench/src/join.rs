@@ -15,7 +15,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use serde_json::json;
 use std::{collections::HashSet, process::Stdio, time::Duration};
-use testbed::{RedisNamespace, free_address};
+use testbed::RedisNamespace;
 use tokio::process::Command;
 use url::Url;
 
@@ -34,7 +34,6 @@ pub async fn measure(plan: &JoinPlan) -> anyhow::Result<Verdict> {
         max_active: 1,
         origin: origin.address,
         health_path: "/",
-        public: free_address(),
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
     let bytes_before = memory(&redis)?;
@@ -63,23 +62,26 @@ pub async fn measure(plan: &JoinPlan) -> anyhow::Result<Verdict> {
         reason = "some thousand bytes fit a float exactly"
     )]
     let bytes_per_shopper = (bytes_after as f64 - bytes_before as f64) / f64::from(plan.shoppers);
-    print(&json!({
-        "bench": "join",
-        "value": rounded(value, 0),
-        "unit": "joins/s",
-        "reference": rounded(reference, 0),
-        "reference_is": "redis INCR, one at a time on as many connections",
-        "ratio": rounded(value / reference, 3),
-        "p50_ms": quantile_ms(&latency, 0.5),
-        "p99_ms": quantile_ms(&latency, 0.99),
-        "joined": numbers.dealt,
-        "unique_numbers": numbers.seen.len(),
-        "redis_bytes_at_0": bytes_before,
-        "redis_bytes_at_end": bytes_after,
-        "redis_bytes_per_shopper": rounded(bytes_per_shopper, 4),
-        "connections": plan.connections,
-        "rounds": plan.rounds,
-    }))?;
+    print(&[
+        ("bench", json!("join")),
+        ("value", json!(rounded(value, 0))),
+        ("unit", json!("joins/s")),
+        ("reference", json!(rounded(reference, 0))),
+        (
+            "reference_is",
+            json!("redis INCR, one at a time on as many connections"),
+        ),
+        ("ratio", json!(rounded(value / reference, 3))),
+        ("p50_ms", json!(quantile_ms(&latency, 0.5))),
+        ("p99_ms", json!(quantile_ms(&latency, 0.99))),
+        ("joined", json!(numbers.dealt)),
+        ("unique_numbers", json!(numbers.seen.len())),
+        ("redis_bytes_at_0", json!(bytes_before)),
+        ("redis_bytes_at_end", json!(bytes_after)),
+        ("redis_bytes_per_shopper", json!(rounded(bytes_per_shopper, 4))),
+        ("connections", json!(plan.connections)),
+        ("rounds", json!(plan.rounds)),
+    ])?;
     Ok(if numbers.seen.len() == numbers.dealt {
         Verdict::Passed
     } else {

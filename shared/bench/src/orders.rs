@@ -32,17 +32,17 @@ const DECIDED_WITHIN: Duration = Duration::from_secs(60);
 pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     let scratch = Scratch::new("orders")?;
     let redis = RedisNamespace::try_fresh()?;
-    let public = free_address();
-    let shop = Shop::start(public, STOCK).await?;
+    let origin = free_address();
     let edge_plan = EdgePlan {
         redis: Some(&redis),
         users_per_minute: 1_000_000,
         max_active: 1_000_000,
-        origin: shop.address,
+        origin,
         health_path: READY_PATH,
-        public,
     };
     let edge = Arc::new(Edge::start(&scratch, &edge_plan).await?);
+    let public = edge.public;
+    let shop = Shop::start(origin, public, STOCK).await?;
     let naive = Naive::new(&scratch).await?;
     let crowd = crowd::join(&edge, plan.shoppers.max(plan.in_flight), CLAIMING).await?;
     let passes = Arc::new(crowd::admit(&edge, crowd.places, CLAIMING).await?);
@@ -86,25 +86,28 @@ async fn judge(
     pool.close().await;
     let duplicated = books.open_units - i64::try_from(accepted.len() - lost)?;
     let (value, reference) = (median(ours), median(naives));
-    print(&json!({
-        "bench": "orders",
-        "value": rounded(value, 0),
-        "unit": "orders/s",
-        "reference": rounded(reference, 0),
-        "reference_is": format!("naive transaction by pgbench, {CLIENTS} clients"),
-        "ratio": rounded(value / reference, 3),
-        "p50_ms": quantile_ms(latency, 0.5),
-        "p99_ms": quantile_ms(latency, 0.99),
-        "accepted": accepted.len(),
-        "decided_late": late,
-        "lost": lost,
-        "duplicated": duplicated,
-        "books_balance": books.balance(),
-        "in_flight": plan.in_flight,
-        "shoppers": plan.shoppers,
-        "rounds": plan.rounds,
-        "seconds": plan.seconds,
-    }))?;
+    print(&[
+        ("bench", json!("orders")),
+        ("value", json!(rounded(value, 0))),
+        ("unit", json!("orders/s")),
+        ("reference", json!(rounded(reference, 0))),
+        (
+            "reference_is",
+            json!(format!("naive transaction by pgbench, {CLIENTS} clients")),
+        ),
+        ("ratio", json!(rounded(value / reference, 3))),
+        ("p50_ms", json!(quantile_ms(latency, 0.5))),
+        ("p99_ms", json!(quantile_ms(latency, 0.99))),
+        ("accepted", json!(accepted.len())),
+        ("decided_late", json!(late)),
+        ("lost", json!(lost)),
+        ("duplicated", json!(duplicated)),
+        ("books_balance", json!(books.balance())),
+        ("in_flight", json!(plan.in_flight)),
+        ("shoppers", json!(plan.shoppers)),
+        ("rounds", json!(plan.rounds)),
+        ("seconds", json!(plan.seconds)),
+    ])?;
     let sound = lost == 0 && duplicated == 0 && all.len() == accepted.len() && books.balance();
     Ok(if sound { Verdict::Passed } else { Verdict::Failed })
 }

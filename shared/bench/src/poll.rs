@@ -13,7 +13,6 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use testbed::free_address;
 
 /// Connections for the joins beforehand.
 const JOINING: u32 = 64;
@@ -28,7 +27,6 @@ pub async fn measure(plan: &PollPlan) -> anyhow::Result<Verdict> {
         max_active: 1,
         origin: origin.address,
         health_path: "/",
-        public: free_address(),
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
     say(&format!("{} shoppers join ...", plan.shoppers));
@@ -83,29 +81,40 @@ async fn body_of_a_poll(edge: &Edge, tickets: &[String]) -> anyhow::Result<usize
     Ok(answer.body.len())
 }
 
-fn result(plan: &PollPlan, bytes: usize, polls: &[Measured], references: &[Measured]) -> Value {
+fn result(
+    plan: &PollPlan,
+    bytes: usize,
+    polls: &[Measured],
+    references: &[Measured],
+) -> Vec<(&'static str, Value)> {
     let middle = |runs: &[Measured], figure: fn(&Measured) -> f64| {
         median(&runs.iter().map(figure).collect::<Vec<_>>())
     };
     let (value, reference) = (middle(polls, Measured::rate), middle(references, Measured::rate));
-    json!({
-        "bench": "poll",
-        "value": rounded(value, 0),
-        "unit": "polls/s",
-        "reference": rounded(reference, 0),
-        "reference_is": "nginx return 200",
-        "ratio": rounded(value / reference, 3),
-        "p50_ms": middle(polls, Measured::p50_ms),
-        "p99_ms": middle(polls, Measured::p99_ms),
-        "reference_p50_ms": middle(references, Measured::p50_ms),
-        "reference_p99_ms": middle(references, Measured::p99_ms),
-        "body_bytes": bytes,
-        "answer_bytes": rounded(middle(polls, Measured::answer_bytes), 0),
-        "reference_answer_bytes": rounded(middle(references, Measured::answer_bytes), 0),
-        "tickets": plan.shoppers,
-        "connections": plan.connections,
-        "wrk_threads": THREADS,
-        "rounds": plan.rounds,
-        "seconds": plan.seconds,
-    })
+    vec![
+        ("bench", json!("poll")),
+        ("value", json!(rounded(value, 0))),
+        ("unit", json!("polls/s")),
+        ("reference", json!(rounded(reference, 0))),
+        ("reference_is", json!("nginx return 200")),
+        ("ratio", json!(rounded(value / reference, 3))),
+        ("p50_ms", json!(middle(polls, Measured::p50_ms))),
+        ("p99_ms", json!(middle(polls, Measured::p99_ms))),
+        ("reference_p50_ms", json!(middle(references, Measured::p50_ms))),
+        ("reference_p99_ms", json!(middle(references, Measured::p99_ms))),
+        ("body_bytes", json!(bytes)),
+        (
+            "answer_bytes",
+            json!(rounded(middle(polls, Measured::answer_bytes), 0)),
+        ),
+        (
+            "reference_answer_bytes",
+            json!(rounded(middle(references, Measured::answer_bytes), 0)),
+        ),
+        ("tickets", json!(plan.shoppers)),
+        ("connections", json!(plan.connections)),
+        ("wrk_threads", json!(THREADS)),
+        ("rounds", json!(plan.rounds)),
+        ("seconds", json!(plan.seconds)),
+    ]
 }

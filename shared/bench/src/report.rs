@@ -1,7 +1,8 @@
 //! What is told: progress on standard error, the result on standard output.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::Serializer;
+use serde_json::Value;
 use std::io::Write;
 
 /// One line of progress.
@@ -9,10 +10,13 @@ pub fn say(line: &str) {
     eprintln!("{line}");
 }
 
-/// The last line: JSON.
-pub fn print(result: &impl Serialize) -> anyhow::Result<()> {
+/// The last line: a JSON object, its fields in the order given.
+pub fn print(fields: &[(&str, Value)]) -> anyhow::Result<()> {
+    let mut line = Vec::new();
+    serde_json::Serializer::new(&mut line).collect_map(fields.iter().map(|(name, value)| (name, value)))?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(result)?)?;
+    out.write_all(&line)?;
+    out.write_all(b"\n")?;
     Ok(())
 }
 

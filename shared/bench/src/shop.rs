@@ -9,7 +9,7 @@ use testbed::{BrokerNamespace, Database, Process, ProcessBuilder, free_address};
 /// The product of every measurement.
 pub const PRODUCT: &str = "demo-sneaker";
 /// Where the shop takes the provider's reports.
-const WEBHOOK_PATH: &str = "/payments/webhook";
+const WEBHOOK_PATH: &str = "/webhooks/payments";
 /// Where each process says that it can work.
 pub const READY_PATH: &str = "/readyz";
 
@@ -19,8 +19,6 @@ pub struct Shop {
     _processes: [Process; 3],
     database: Database,
     _broker: BrokerNamespace,
-    /// Where the edge finds it.
-    pub address: SocketAddr,
 }
 
 /// What the processes have in common.
@@ -32,8 +30,8 @@ struct Wiring<'a> {
 }
 
 impl Shop {
-    /// Starts a shop with `stock` units of one product, for an edge that will listen at `edge`.
-    pub async fn start(edge: SocketAddr, stock: u32) -> anyhow::Result<Self> {
+    /// Starts a shop at `address` with `stock` units of one product, behind the edge that listens at `edge`.
+    pub async fn start(address: SocketAddr, edge: SocketAddr, stock: u32) -> anyhow::Result<Self> {
         let database = Database::try_fresh().await?;
         seed(&database, stock)
             .await
@@ -51,7 +49,7 @@ impl Shop {
             prefix,
             secret,
         };
-        let (address, worker, payments) = (free_address(), free_address(), free_address());
+        let (worker, payments) = (free_address(), free_address());
         let processes = [
             wiring.payments(payments, address).try_start().await?,
             wiring.worker(worker, payments).try_start().await?,
@@ -61,7 +59,6 @@ impl Shop {
             _processes: processes,
             database,
             _broker: broker,
-            address,
         })
     }
 
@@ -80,7 +77,7 @@ impl Wiring<'_> {
                 format!("http://{shop}{WEBHOOK_PATH}"),
             )
             .env("PAYMENTS_WEBHOOK_SECRET", &self.secret)
-            .ready_at(listen, "/")
+            .ready_at(listen, READY_PATH)
     }
 
     fn worker(&self, listen: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
