@@ -39,9 +39,7 @@ pub fn failure_of(error: &sqlx::Error) -> Failure {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::WorkerCrashed => Failure::Unavailable,
         sqlx::Error::Database(refusal) if refusal.kind() == ErrorKind::UniqueViolation => Failure::Duplicate,
-        sqlx::Error::Database(refusal) => refusal
-            .code()
-            .map_or(Failure::Broken, |code| of_sqlstate(&code)),
+        sqlx::Error::Database(refusal) => refusal.code().map_or(Failure::Broken, |code| of_sqlstate(&code)),
         _ => Failure::Broken,
     }
 }

@@ -48,7 +48,10 @@ pub async fn migrate(pool: &PgPool) -> Result<(), DatabaseError> {
     SCHEMA.run(pool).await.map_err(DatabaseError::Migrate)
 }
 
-/// Whether the database answers, for readiness.
+/// Whether the database answers and has our schema, for readiness.
 pub async fn answers(pool: &PgPool) -> bool {
-    sqlx::query("SELECT 1").execute(pool).await.is_ok()
+    sqlx::query("SELECT FROM products LIMIT 1")
+        .execute(pool)
+        .await
+        .is_ok()
 }

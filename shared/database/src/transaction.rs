@@ -1,7 +1,6 @@
 //! Transactions with a name, run again when that can help.
 
 use crate::Retry;
-use sqlx::{PgConnection, PgPool};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
@@ -13,25 +12,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 const _: () = assert!(ATTEMPTS >= 2, "a retry is at least a second attempt");
 
-/// Runs `work` in one transaction and commits it, again if its error says that this can help.
+/// Runs `attempt`, which begins, does its work in and commits one transaction; again if its error says that this
+/// can help.
 ///
-/// `work` **must be repeatable**: when the connection is lost during the commit nobody knows whether it took
-/// place, and `work` is run again. It reads what is there and decides anew, so a transaction that finds its own
-/// rows already written has nothing left to do.
+/// An attempt **must be repeatable**: when the connection is lost during the commit nobody knows whether it took
+/// place, and it is run again. It reads what is there and decides anew, so one that finds its own rows already
+/// written has nothing left to do. One that is dropped or fails before its commit is rolled back.
 ///
 /// Counted as `database_transactions_total{name, outcome}`, timed as `database_transaction_seconds{name}`.
-pub async fn transaction<T, E>(
-    pool: &PgPool,
-    name: &'static str,
-    work: impl AsyncFn(&mut PgConnection) -> Result<T, E>,
-) -> Result<T, E>
+pub async fn transaction<T, E, F>(name: &'static str, attempt: impl Fn() -> F) -> Result<T, E>
 where
-    E: From<sqlx::Error> + Retry + std::fmt::Display,
+    F: Future<Output = Result<T, E>>,
+    E: Retry + std::fmt::Display,
 {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
-        match once(pool, &work).await {
+        match attempt().await {
             Err(error) if error.may_retry() => {
                 count(name, "retried");
                 debug!(transaction = name, %error, "running the transaction again");
@@ -41,17 +38,7 @@ where
             end => return finish(name, started, end),
         }
     }
-    finish(name, started, once(pool, &work).await)
-}
-
-async fn once<T, E>(pool: &PgPool, work: &impl AsyncFn(&mut PgConnection) -> Result<T, E>) -> Result<T, E>
-where
-    E: From<sqlx::Error>,
-{
-    let mut transaction = pool.begin().await?;
-    let done = work(&mut transaction).await?;
-    transaction.commit().await?;
-    Ok(done)
+    finish(name, started, attempt().await)
 }
 
 fn finish<T, E>(name: &'static str, started: Instant, end: Result<T, E>) -> Result<T, E> {

@@ -1,0 +1,103 @@
+//! Commands that cannot be acted on are set aside with the reason and hold up nobody.
+
+use crate::shop::{PRICE, SOON, Shop, captured, envelope, place};
+use broker::{DeadLetter, DeadLetters};
+use contract::Command;
+use lapin::{BasicProperties, options::BasicPublishOptions};
+use testbed::{Process, eventually_some};
+
+impl Shop {
+    /// Bytes that are no command.
+    async fn send_garbage(&self, body: &[u8]) {
+        let channel = self.namespace.connect().await.create_channel().await.unwrap();
+        let (exchange, options) = (self.topology.orders_exchange(), BasicPublishOptions::default());
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let published = channel
+            .basic_publish(exchange.into(), "p0".into(), options, body, properties)
+            .await;
+        published.unwrap().await.unwrap();
+        channel.close(200, "done".into()).await.unwrap();
+    }
+
+    async fn dead_letters(&self, number: usize) -> Vec<DeadLetter> {
+        let letters = DeadLetters::new(&self.broker());
+        eventually_some(SOON, "the dead letters", async || {
+            let found = letters.list(100).await.unwrap();
+            (found.len() >= number).then_some(found)
+        })
+        .await
+    }
+
+    fn dead(&self, what: &str) -> testbed::ProcessBuilder {
+        Process::workspace("order-worker")
+            .args(["dead", what])
+            .env("AMQP_URL", self.namespace.url())
+            .env("BROKER_PREFIX", format!("{}.", self.namespace.prefix()))
+    }
+}
+
+/// A command that the database refuses: PostgreSQL's text cannot contain this character.
+fn poison(number: u32) -> Command {
+    let Command::PlaceOrder(mut order) = place(number, &[("p0", 1)]) else {
+        unreachable!()
+    };
+    order.fingerprint = "\0".to_owned();
+    Command::PlaceOrder(order)
+}
+
+async fn finished(program: testbed::ProcessBuilder, says: &str) {
+    let mut process = program.start().await;
+    testbed::eventually(SOON, "the program ends", async || !process.is_running()).await;
+    assert!(process.output().contains(says), "{}", process.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_is_set_aside_with_its_reason_and_its_neighbours_are_decided() {
+    let shop = Shop::open(&[1_000]).await;
+    // Before the worker starts, so that all stand in one batch.
+    for number in 0..20 {
+        shop.send(place(number, &[("p0", 1)])).await;
+        if number % 7 == 3 {
+            shop.send(poison(1_000 + number)).await;
+        }
+    }
+    shop.send_garbage(b"{ no command").await;
+    shop.send(captured(7_777, "a", PRICE)).await;
+    let _worker = shop.worker().await;
+    shop.check(&(0..20).collect::<Vec<_>>(), 20).await;
+
+    let mut reasons: Vec<String> = shop
+        .dead_letters(5)
+        .await
+        .into_iter()
+        .map(|letter| letter.reason)
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons.len(), 5, "{reasons:?}");
+    assert!(reasons[0].starts_with("undecodable: "), "{reasons:?}");
+    assert_eq!(reasons[1], "unknown_order");
+    assert!(
+        reasons[2..]
+            .iter()
+            .all(|reason| reason.contains("invalid byte sequence")),
+        "{reasons:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_shown_and_given_back_by_hand() {
+    let shop = Shop::open(&[1]).await;
+    let _worker = shop.worker().await;
+    shop.publisher
+        .publish(&envelope(captured(1, "a", PRICE)))
+        .await
+        .unwrap();
+    shop.dead_letters(1).await;
+    shop.send(place(1, &[("p0", 1)])).await;
+    shop.until_state(1, "held").await;
+
+    finished(shop.dead("list"), "unknown_order\tp0\t{").await;
+    finished(shop.dead("replay"), "1 given back to the orders").await;
+    shop.until_state(1, "paid").await;
+    assert_eq!(shop.units().await, (1, 0, 1));
+}

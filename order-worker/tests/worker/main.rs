@@ -1,0 +1,16 @@
+//! The worker on real RabbitMQ and PostgreSQL, each test with a database and queues of its own: what it decides,
+//! and what it loses or doubles (nothing) when processes are killed and wires are cut.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+mod crashes;
+mod dead_letters;
+mod flow;
+mod reconciling;
+mod shop;
+mod wires;
