@@ -6,7 +6,7 @@ use crate::{
     catalog::{Catalog, Nudge, keep_fresh},
     orders::{Announcements, Counter, Intake, KeyTable, Waiting},
     server,
-    store::{order_reader, read_orders},
+    store::{OrderReader, order_reader, read_orders},
 };
 use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
@@ -16,6 +16,7 @@ use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
 use secrecy::ExposeSecret;
+use sqlx::PgPool;
 use std::sync::{Arc, atomic::AtomicBool};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,22 @@ use tracing::info;
 /// Connections to PostgreSQL: the readers of orders and products, and readiness.
 const POOL_SIZE: u32 = 4;
 
+/// The ways to the database, the broker and the worker, and what is known of them.
+struct Parts {
+    pool: PgPool,
+    reader: OrderReader,
+    publisher: Publisher,
+    heard: Heard,
+}
+
+/// Where events go.
+#[derive(Clone, Default)]
+struct Heard {
+    catalog: Arc<Catalog>,
+    nudge: Arc<Nudge>,
+    announcements: Announcements,
+}
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
@@ -31,39 +48,59 @@ const POOL_SIZE: u32 = 4;
 pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("listen on {}", settings.listen))?;
-    let stop = shutdown.token();
+    let parts = start(&settings, &shutdown)?;
+    let listen = settings.listen;
+    let shop = shop(settings, parts)?;
+    info!(address = %listen, "the shop listens");
+    shutdown.spawn(
+        "http",
+        server::serve(listener, router(Arc::new(shop)), shutdown.token()),
+    );
+    shutdown.wait().await
+}
 
+/// Starts what runs beside the requests.
+fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let pool = database::pool(settings.database_url.expose_secret(), POOL_SIZE)?;
     let topology = Topology::new(&settings.broker_prefix);
     let broker = Broker::new(settings.amqp_url.expose_secret(), topology, "catalog-api")?;
-    let publisher = Publisher::start(&broker);
     let (reader, questions) = order_reader();
-    let (catalog, nudge, announcements) = (
-        Arc::<Catalog>::default(),
-        Arc::<Nudge>::default(),
-        Announcements::default(),
-    );
+    let heard = Heard::default();
 
     // Not one of the tasks that stop first: requests that are being finished still look orders up.
     tokio::spawn(read_orders(pool.clone(), questions));
-    let fresh = keep_fresh(
-        Arc::clone(&catalog),
-        Arc::clone(&nudge),
-        pool.clone(),
-        stop.clone(),
+    let Heard { catalog, nudge, .. } = heard.clone();
+    shutdown.spawn(
+        "catalog",
+        keep_fresh(catalog, nudge, pool.clone(), shutdown.token()),
     );
-    shutdown.spawn("catalog", fresh);
-    let heard = Heard {
-        catalog: Arc::clone(&catalog),
-        nudge: Arc::clone(&nudge),
-        announcements: announcements.clone(),
-    };
-    let subscription = EventSubscription::new(&broker);
-    shutdown.spawn("events", hear(subscription, heard, stop.clone()));
+    shutdown.spawn(
+        "events",
+        hear(EventSubscription::new(&broker), heard.clone(), shutdown.token()),
+    );
+    Ok(Parts {
+        pool,
+        reader,
+        publisher: Publisher::start(&broker),
+        heard,
+    })
+}
 
+/// What the handlers work with.
+fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
+    let Parts {
+        pool,
+        reader,
+        publisher,
+        heard,
+    } = parts;
+    let Heard {
+        catalog,
+        nudge,
+        announcements,
+    } = heard;
     let keys = KeyTable::default();
     let waiting = Waiting::new(announcements, reader.clone());
-    let provider = Arc::new(HttpProvider::at(&settings.payments_url)?);
     let intake = Intake {
         catalog: Arc::clone(&catalog),
         keys: keys.clone(),
@@ -71,22 +108,24 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         publisher: publisher.clone(),
         waiting: waiting.clone(),
     };
-    let counter = Counter {
-        keys,
-        reader,
-        publisher: publisher.clone(),
-        waiting,
-        provider,
-        public_url: settings.public_url,
-    };
+    // The provider comes first: it chooses the cryptography for every HTTP client.
+    let provider = Arc::new(HttpProvider::at(&settings.payments_url)?);
     let jwks = reqwest::Client::builder()
         .build()
         .context("make an HTTP client")?;
-    let shop = Shop {
+    let public_url = settings.public_url;
+    Ok(Shop {
         catalog,
         nudge,
         intake,
-        counter,
+        counter: Counter {
+            keys,
+            reader,
+            publisher: publisher.clone(),
+            waiting,
+            provider,
+            public_url,
+        },
         passes: RemoteKeys::at(settings.jwks_url.clone(), jwks.clone()),
         webhook_secret: settings.webhook_secret,
         clock: Arc::new(SystemClock),
@@ -96,17 +135,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         jwks,
         jwks_url: settings.jwks_url,
         metrics: process::install_metrics()?,
-    };
-    info!(address = %settings.listen, "the shop listens");
-    shutdown.spawn("http", server::serve(listener, router(Arc::new(shop)), stop));
-    shutdown.wait().await
-}
-
-/// Where events go.
-struct Heard {
-    catalog: Arc<Catalog>,
-    nudge: Arc<Nudge>,
-    announcements: Announcements,
+    })
 }
 
 /// Passes events on until it is told to stop. What was missed meanwhile is read from the database: the catalog is,

@@ -9,10 +9,11 @@
 
 mod support;
 
+use futures::future::select_all;
 use reqwest::Method;
-use std::time::Duration;
-use support::{SOON, TestShop, lines, send};
+use support::{Answer, SOON, TestShop, lines, send};
 use testbed::{eventually, free_address};
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn a_repeat_is_answered_like_the_first_and_another_payload_is_not() {
@@ -56,21 +57,25 @@ async fn a_repeat_is_answered_like_the_first_and_another_payload_is_not() {
     );
 }
 
+/// Sends the same request twice while RabbitMQ cannot answer. The one that comes second is told that the first is in
+/// flight; the first is handed back, still waiting for its confirm.
+async fn click_twice(shop: &TestShop, key: &str) -> JoinHandle<Answer> {
+    shop.around.amqp.freeze();
+    let clicks = [0, 1].map(|_| tokio::spawn(send(shop.order("ann", key, "sneaker", 1))));
+    let (answered, _, mut waiting) = select_all(clicks).await;
+    let answered = answered.unwrap();
+    assert_eq!(
+        (answered.status, answered.problem().as_str()),
+        (409, "request-in-flight")
+    );
+    waiting.remove(0)
+}
+
 #[tokio::test]
 async fn a_repeat_while_the_first_is_in_flight_is_told_so() {
     let shop = TestShop::without_worker().await;
     shop.sells("sneaker", 5).await;
-    shop.around.amqp.freeze();
-    let first = tokio::spawn(send(shop.order("ann", "k", "sneaker", 1)));
-    eventually(
-        SOON,
-        "the second request is told that the first is in flight",
-        async || {
-            let second = send(shop.order("ann", "k", "sneaker", 1)).await;
-            second.status == 409 && second.problem() == "request-in-flight"
-        },
-    )
-    .await;
+    let first = click_twice(&shop, "k").await;
     let other = send(shop.order("ann", "k", "sneaker", 2)).await;
     assert_eq!(other.problem(), "idempotency-key-reused");
     shop.around.amqp.heal();
@@ -82,11 +87,7 @@ async fn a_repeat_while_the_first_is_in_flight_is_told_so() {
 async fn what_the_broker_did_not_confirm_is_never_accepted_and_may_be_sent_again() {
     let shop = TestShop::open().await;
     shop.sells("sneaker", 5).await;
-    // The command leaves and the confirm never comes.
-    shop.around.amqp.freeze();
-    let first = tokio::spawn(send(shop.order("ann", "k", "sneaker", 1)));
-    let in_flight = async || send(shop.order("ann", "k", "sneaker", 1)).await.status == 409;
-    eventually(SOON, "the first request is in flight", in_flight).await;
+    let first = click_twice(&shop, "k").await;
     shop.around.amqp.cut();
     let first = first.await.unwrap();
     assert_eq!((first.status, first.problem().as_str()), (503, "not-confirmed"));

@@ -15,7 +15,8 @@ use tracing::{error, warn};
 /// A problem with the headers that belong to it.
 #[derive(Debug, Clone)]
 pub struct ApiProblem {
-    pub problem: Problem,
+    /// Boxed, so that a result that may be a problem stays small.
+    pub problem: Box<Problem>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -24,7 +25,7 @@ pub struct ApiProblem {
 impl ApiProblem {
     pub fn new(status: u16, name: &str, title: &str, detail: impl Into<String>) -> Self {
         Self {
-            problem: Problem::new(status, name, title).detail(detail),
+            problem: Box::new(Problem::new(status, name, title).detail(detail)),
             headers: Vec::new(),
         }
     }
@@ -74,7 +75,7 @@ impl ApiProblem {
     }
 
     fn with(mut self, name: &str, value: serde_json::Value) -> Self {
-        self.problem = self.problem.with(name, value);
+        self.problem = Box::new(self.problem.with(name, value));
         self
     }
 
@@ -97,7 +98,7 @@ impl ApiProblem {
 
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
-        let mut response = ProblemResponse(self.problem).into_response();
+        let mut response = ProblemResponse(*self.problem).into_response();
         response.headers_mut().extend(self.headers);
         response
     }

@@ -26,13 +26,20 @@ use testbed::eventually;
 const SOON: Duration = Duration::from_secs(10);
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A shop: how many webhooks it still refuses, and those that it took, by name.
+/// A shop that listens to webhooks.
 #[derive(Clone, Default)]
-struct Shop(Arc<Mutex<(usize, Vec<(String, Report)>)>>);
+struct Shop(Arc<Mutex<Inbox>>);
+
+/// How many webhooks the shop still refuses, and those that it took, by name.
+#[derive(Default)]
+struct Inbox {
+    refusals: usize,
+    taken: Vec<(String, Report)>,
+}
 
 impl Shop {
     fn taken(&self) -> Vec<(String, Report)> {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().taken.clone()
     }
 }
 
@@ -48,12 +55,14 @@ async fn webhook(State(shop): State<Shop>, headers: HeaderMap, body: Bytes) -> S
         .unwrap()
         .verify(signed, &body, sent_at)
         .expect("the signature verifies");
-    let (refusals, taken) = &mut *shop.0.lock().unwrap();
-    if *refusals > 0 {
-        *refusals -= 1;
+    let mut inbox = shop.0.lock().unwrap();
+    if inbox.refusals > 0 {
+        inbox.refusals -= 1;
         return StatusCode::SERVICE_UNAVAILABLE;
     }
-    taken.push((signed.id.to_owned(), Report::parse(&body).unwrap()));
+    inbox
+        .taken
+        .push((signed.id.to_owned(), Report::parse(&body).unwrap()));
     StatusCode::NO_CONTENT
 }
 
@@ -221,7 +230,7 @@ async fn each_card_goes_its_way() {
 #[tokio::test]
 async fn a_webhook_is_sent_again_until_it_is_taken() {
     let sandbox = Sandbox::start().await;
-    sandbox.shop.0.lock().unwrap().0 = 3;
+    sandbox.shop.0.lock().unwrap().refusals = 3;
     let id = sandbox.open("k").await;
     sandbox.confirm(&id, "4242424242424242").await;
     assert!(matches!(&sandbox.takes(1).await[..], [(_, Report::Captured(paid))] if paid.payment_id == id));
