@@ -10,189 +10,194 @@
 mod support;
 
 use reqwest::Method;
-use serde_json::json;
-use support::{TestShop, send};
+use support::{TestShop, lines, send};
 
 const NO_ORDER: &str = "/orders/00000000-0000-8000-8000-000000000000";
 
 #[tokio::test]
-async fn an_order_request_is_checked_from_pass_to_lines() {
+async fn an_order_needs_exactly_one_genuine_pass_that_is_not_over() {
     let shop = TestShop::without_worker().await;
-    shop.sells("sneaker", 5).await;
-    let (get, post) = (Method::GET, Method::POST);
-    let line =
-        |product: &str, quantity: i64| json!({ "lines": [{ "product_id": product, "quantity": quantity }] });
-    let order = |body: serde_json::Value| {
-        shop.by("ann", Method::POST, "/orders")
-            .header("Idempotency-Key", "\"k\"")
-            .json(&body)
-    };
-    let good = line("sneaker", 1);
-    for (request, status, problem) in [
-        (
-            shop.request(post.clone(), "/orders").json(&good),
-            401,
-            "pass-required",
-        ),
-        (
-            shop.request(post.clone(), "/orders")
-                .header("Waiting-Room-Pass", "x.y.z")
-                .json(&good),
-            401,
-            "pass-required",
-        ),
-        (
-            shop.request(post.clone(), "/orders")
-                .header("Waiting-Room-Pass", shop.around.pass_until("ann", 1_000)),
-            401,
-            "pass-required",
-        ),
-        (
-            order(good.clone()).header("Waiting-Room-Pass", "another"),
-            401,
-            "pass-required",
-        ),
-        (
-            shop.by("ann", post.clone(), "/orders").json(&good),
-            400,
-            "idempotency-key",
-        ),
-        (
-            shop.by("ann", post.clone(), "/orders")
-                .header("Idempotency-Key", "bare")
-                .json(&good),
-            400,
-            "idempotency-key",
-        ),
-        (
-            shop.by("ann", post.clone(), "/orders")
-                .header("Idempotency-Key", "\"\"")
-                .json(&good),
-            400,
-            "idempotency-key",
-        ),
-        (
-            order(good.clone()).header("Idempotency-Key", "\"again\""),
-            400,
-            "idempotency-key",
-        ),
-        (
-            shop.by("ann", post.clone(), "/orders")
-                .header("Content-Type", "text/plain")
-                .body(good.to_string()),
-            415,
-            "unsupported-media-type",
-        ),
-        (
-            shop.by("ann", post.clone(), "/orders")
-                .header("Idempotency-Key", "\"k\"")
-                .body("{}"),
-            415,
-            "unsupported-media-type",
-        ),
-        (order(json!({})).body("{"), 400, "malformed"),
-        (order(json!({})).body(vec![b' '; 20_000]), 413, "too-large"),
-        (order(json!({})), 422, "invalid-order"),
-        (order(json!({ "lines": [], "total": 0 })), 422, "invalid-order"),
-        (order(line("sneaker", 0)), 422, "invalid-order"),
-        (order(line("sneaker", 11)), 422, "invalid-order"),
-        (order(line("No Such", 1)), 422, "invalid-order"),
-        (order(line("no-such", 1)), 422, "unknown-product"),
-        (shop.by("ann", get.clone(), "/orders"), 405, "method-not-allowed"),
-    ] {
-        let shown = format!("{request:?}");
+    let (good, over) = (shop.around.pass("ann"), shop.around.pass_until("ann", 1_000));
+    let forged = format!("{}x", &good[..good.len() - 1]);
+    for passes in [&[][..], &["x.y.z"], &[""], &[&over], &[&forged], &[&good, &good]] {
+        let request = shop.request(Method::POST, "/orders").json(&lines("sneaker", 1));
+        let request = passes.iter().fold(request, |request, pass| {
+            request.header("Waiting-Room-Pass", *pass)
+        });
         let answer = send(request).await;
         assert_eq!(
             (answer.status, answer.problem().as_str()),
-            (status, problem),
-            "{shown}"
+            (401, "pass-required"),
+            "{passes:?}"
+        );
+        assert!(answer.header("www-authenticate").is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_order_needs_exactly_one_well_formed_key() {
+    let shop = TestShop::without_worker().await;
+    for keys in [
+        &[][..],
+        &["bare"],
+        &["\"\""],
+        &["\"open"],
+        &["\"a\", \"b\""],
+        &["\"a\"", "\"b\""],
+    ] {
+        let request = shop.by("ann", Method::POST, "/orders").json(&lines("sneaker", 1));
+        let request = keys
+            .iter()
+            .fold(request, |request, key| request.header("Idempotency-Key", *key));
+        let answer = send(request).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (400, "idempotency-key"),
+            "{keys:?}"
         );
     }
-    let mistakes = send(order(line("No Such", 0))).await.json();
+}
+
+#[tokio::test]
+async fn the_body_of_an_order_is_checked_to_its_last_field() {
+    let shop = TestShop::without_worker().await;
+    shop.sells("sneaker", 5).await;
+    let json_type = "application/json; charset=utf-8";
+    let huge = " ".repeat(20_000);
+    for (content_type, body, status, problem) in [
+        (
+            "text/plain",
+            r#"{"lines":[{"product_id":"sneaker","quantity":1}]}"#,
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            "",
+            r#"{"lines":[{"product_id":"sneaker","quantity":1}]}"#,
+            415,
+            "unsupported-media-type",
+        ),
+        (json_type, huge.as_str(), 413, "too-large"),
+        (json_type, "", 400, "malformed"),
+        (json_type, "{", 400, "malformed"),
+        (json_type, "{}", 422, "invalid-order"),
+        (json_type, r#"{"lines":[],"total":0}"#, 422, "invalid-order"),
+        (json_type, r#"{"lines":[]}"#, 422, "invalid-order"),
+        (
+            json_type,
+            r#"{"lines":[{"product_id":"sneaker","quantity":0}]}"#,
+            422,
+            "invalid-order",
+        ),
+        (
+            json_type,
+            r#"{"lines":[{"product_id":"sneaker","quantity":11}]}"#,
+            422,
+            "invalid-order",
+        ),
+        (
+            json_type,
+            r#"{"lines":[{"product_id":"No Such","quantity":1}]}"#,
+            422,
+            "invalid-order",
+        ),
+        (
+            json_type,
+            r#"{"lines":[{"product_id":"no-such","quantity":1}]}"#,
+            422,
+            "unknown-product",
+        ),
+    ] {
+        let request = shop
+            .by("ann", Method::POST, "/orders")
+            .header("Idempotency-Key", "\"k\"");
+        let answer = send(request.header("Content-Type", content_type).body(body.to_owned())).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (status, problem),
+            "{content_type} {body:.80}"
+        );
+    }
+    let mistakes = send(shop.order("ann", "k", "No Such", 0)).await.json();
     assert_eq!(mistakes["errors"].as_array().unwrap().len(), 2, "{mistakes}");
 }
 
 #[tokio::test]
-async fn every_other_route_answers_bad_input_with_a_problem() {
+async fn every_address_answers_what_it_does_not_take_with_a_problem() {
     let shop = TestShop::without_worker().await;
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
-    for (request, status, problem) in [
-        (shop.request(get.clone(), "/nothing"), 404, "not-found"),
-        (shop.request(get.clone(), "/assets/none.js"), 404, "not-found"),
-        (
-            shop.request(get.clone(), "/products/none"),
-            404,
-            "unknown-product",
-        ),
-        (
-            shop.request(get.clone(), "/products/No%20Such%00"),
-            404,
-            "unknown-product",
-        ),
-        (shop.request(get.clone(), "/products/%ff"), 404, "not-found"),
-        (
-            shop.request(post.clone(), "/products/none"),
-            405,
-            "method-not-allowed",
-        ),
-        (
-            shop.request(delete.clone(), "/products"),
-            405,
-            "method-not-allowed",
-        ),
-        (shop.request(get.clone(), NO_ORDER), 401, "pass-required"),
-        (shop.by("ann", get.clone(), NO_ORDER), 404, "unknown-order"),
-        (
-            shop.by("ann", get.clone(), "/orders/not-a-uuid"),
-            404,
-            "unknown-order",
-        ),
-        (
-            shop.by("ann", post.clone(), &format!("{NO_ORDER}/pay")),
-            404,
-            "unknown-order",
-        ),
-        (
-            shop.request(post.clone(), &format!("{NO_ORDER}/pay")),
-            401,
-            "pass-required",
-        ),
-        (
-            shop.by("ann", post.clone(), &format!("{NO_ORDER}/cancel")),
-            404,
-            "unknown-order",
-        ),
-        (
-            shop.by("ann", post.clone(), &format!("{NO_ORDER}/cancel"))
-                .header("Prefer", "wait=5"),
-            404,
-            "unknown-order",
-        ),
-        (
-            shop.request(post.clone(), "/webhooks/payments"),
-            415,
-            "unsupported-media-type",
-        ),
-        (
-            shop.request(post.clone(), "/webhooks/payments").json(&json!({})),
-            400,
-            "webhook-signature",
-        ),
-        (
-            shop.request(get.clone(), "/webhooks/payments"),
-            405,
-            "method-not-allowed",
-        ),
+    for (method, path, status, problem) in [
+        (&get, "/nothing", 404, "not-found"),
+        (&get, "/assets/none.js", 404, "not-found"),
+        (&get, "/products/none", 404, "unknown-product"),
+        (&get, "/products/No%20Such%00", 404, "unknown-product"),
+        (&get, "/products/%ff", 404, "not-found"),
+        (&post, "/products/none", 405, "method-not-allowed"),
+        (&delete, "/products", 405, "method-not-allowed"),
+        (&get, "/orders", 405, "method-not-allowed"),
+        (&get, NO_ORDER, 401, "pass-required"),
+        (&delete, NO_ORDER, 405, "method-not-allowed"),
+        (&get, "/webhooks/payments", 405, "method-not-allowed"),
+        (&post, "/webhooks/payments", 415, "unsupported-media-type"),
+        (&post, "/livez", 405, "method-not-allowed"),
     ] {
-        let shown = format!("{request:?}");
-        let answer = send(request).await;
+        let answer = send(shop.request(method.clone(), path)).await;
         assert_eq!(
             (answer.status, answer.problem().as_str()),
             (status, problem),
-            "{shown}"
+            "{method} {path}"
         );
-        assert_eq!(answer.header("allow").is_some(), status == 405, "{shown}");
+        assert_eq!(answer.header("allow").is_some(), status == 405, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_is_not_found_by_any_route() {
+    let shop = TestShop::without_worker().await;
+    for (method, path) in [
+        (Method::GET, NO_ORDER.to_owned()),
+        (Method::GET, "/orders/not-a-uuid".to_owned()),
+        (Method::GET, "/orders/%ff".to_owned()),
+        (Method::POST, format!("{NO_ORDER}/pay")),
+        (Method::POST, format!("{NO_ORDER}/cancel")),
+        (Method::POST, "/orders/not-a-uuid/cancel".to_owned()),
+    ] {
+        let answer = send(shop.by("ann", method.clone(), &path).header("Prefer", "wait=5")).await;
+        let problem = answer.problem();
+        assert!(
+            answer.status == 404 && ["unknown-order", "not-found"].contains(&problem.as_str()),
+            "{path}"
+        );
+        let nobody = send(shop.request(method, &path)).await;
+        assert!([401, 404].contains(&nobody.status), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_whether_it_can_serve_and_finishes_what_it_began_when_it_is_told_to_stop() {
+    let mut shop = TestShop::without_worker().await;
+    shop.sells("sneaker", 5).await;
+    let waiting = tokio::spawn(send(
+        shop.order("ann", "k", "sneaker", 1).header("Prefer", "wait=3"),
+    ));
+    let accepted = async || shop.around.commands_waiting().await == 1;
+    testbed::eventually(support::SOON, "the order is accepted and waits", accepted).await;
+    let metrics = shop.get("/metrics").await;
+    assert!(metrics.text.contains("http_request_seconds"), "{metrics:?}");
+    assert!(shop.process.terminate().await, "it stops well");
+    assert_eq!(
+        waiting.await.unwrap().status,
+        202,
+        "the waiting shopper was answered"
+    );
+
+    let mut shop = TestShop::without_worker().await;
+    shop.around.amqp.cut();
+    let ready = async || shop.get("/readyz").await.status == 503;
+    testbed::eventually(support::SOON, "it is not ready without RabbitMQ", ready).await;
+    assert_eq!(shop.get("/readyz").await.json()["broker"], false);
+    assert_eq!(shop.get("/livez").await.status, 200);
+    shop.process.kill_9();
 }
 
 #[tokio::test]
