@@ -2,7 +2,6 @@
 
 use broker::{PublishError, Publisher};
 use database::{Retry, transaction};
-use futures::future::try_join_all;
 use sqlx::{FromRow, PgConnection, PgPool};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -38,6 +37,12 @@ struct Row {
     id: i64,
     routing_key: String,
     payload: String,
+}
+
+impl Row {
+    fn event(&self) -> (&str, &[u8]) {
+        (&self.routing_key, self.payload.as_bytes())
+    }
 }
 
 /// Why the outbox could not be relayed; all of it stays where it is.
@@ -83,7 +88,8 @@ impl Relay {
             let mut transaction = self.pool.begin().await?;
             let rows = take(&mut transaction).await?;
             if !rows.is_empty() {
-                self.publish(&rows).await?;
+                let events: Vec<_> = rows.iter().map(Row::event).collect();
+                self.publisher.publish_encoded_events(&events).await?;
                 clear(&mut transaction, &rows).await?;
                 transaction.commit().await?;
             }
@@ -92,15 +98,6 @@ impl Relay {
         .await?;
         metrics::counter!("outbox_events_relayed_total").increment(told as u64);
         Ok(told)
-    }
-
-    /// All at once; they are sent in their sequence.
-    async fn publish(&self, rows: &[Row]) -> Result<(), PublishError> {
-        let publish = rows.iter().map(|row| {
-            self.publisher
-                .publish_encoded_event(&row.routing_key, row.payload.as_bytes())
-        });
-        try_join_all(publish).await.map(drop)
     }
 }
 

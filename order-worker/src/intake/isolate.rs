@@ -57,7 +57,7 @@ impl<'a> Isolation<'a> {
         match self.apply(&self.commands[start..end]).await {
             Ok(decisions) => self.finish(start, &decisions).await,
             Err(error) if end - start == 1 => {
-                self.set_aside(self.deliveries[start], &error.to_string()).await
+                self.set_aside(self.deliveries[start], &error.to_string()).await;
             }
             Err(_) => {
                 let middle = start + (end - start) / 2;

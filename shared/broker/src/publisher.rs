@@ -62,6 +62,9 @@ struct Open {
     sent: UnboundedSender<InFlight>,
 }
 
+/// What will be known of a message that was sent.
+type Confirm = oneshot::Receiver<Result<(), PublishError>>;
+
 /// What is published, and how.
 struct Message<'a> {
     exchange: String,
@@ -94,17 +97,13 @@ impl Publisher {
 
     /// Whether messages can be sent now, for readiness.
     pub fn is_connected(&self) -> bool {
-        self.inner
-            .open
-            .borrow()
-            .as_ref()
-            .is_some_and(|open| open.channel.status().connected())
+        is_alive(&self.inner.open.borrow())
     }
 
     /// Publishes a command. `Ok` means that it is on disk in its queue; after an error, publishing the same
     /// command again is safe.
     pub async fn publish(&self, envelope: &Envelope) -> Result<(), PublishError> {
-        self.send(Message {
+        self.send_and_wait(Message {
             exchange: self.inner.topology.orders_exchange(),
             routing_key: envelope.routed_by.as_str(),
             id: envelope.message_id,
@@ -118,23 +117,27 @@ impl Publisher {
 
     /// Publishes an event. `Ok` means that every subscription that was there has it.
     pub async fn publish_event(&self, event: &Event) -> Result<(), PublishError> {
-        self.publish_encoded_event(&event.routing_key(), &serde_json::to_vec(event)?)
-            .await
+        self.publish_encoded_events([(
+            event.routing_key().as_str(),
+            serde_json::to_vec(event)?.as_slice(),
+        )])
+        .await
     }
 
-    /// [`Self::publish_event`] for an event that was written as JSON earlier.
-    pub async fn publish_encoded_event(&self, routing_key: &str, body: &[u8]) -> Result<(), PublishError> {
-        self.send(Message {
-            exchange: self.inner.topology.events_exchange(),
-            routing_key,
-            id: Uuid::nil(),
-            body,
-            headers: FieldTable::default(),
-            delivery_mode: TRANSIENT,
-            // An event that nobody waits for is no mistake.
-            mandatory: false,
-        })
-        .await
+    /// Publishes events that were written as JSON earlier, each with its routing key: sent one after the other,
+    /// confirmed together. After an error, some may have been heard.
+    pub async fn publish_encoded_events(&self, events: &[(&str, &[u8])]) -> Result<(), PublishError> {
+        let publish = async {
+            let mut sent = Vec::new();
+            for (routing_key, body) in events {
+                sent.push(self.send(self.event(routing_key, body)).await?);
+            }
+            for confirm in sent {
+                confirmed(confirm).await?;
+            }
+            Ok(())
+        };
+        self.in_time(publish).await
     }
 
     /// Publishes bytes that may be no command at all: a dead letter on its way out or back.
@@ -145,7 +148,7 @@ impl Publisher {
         body: &[u8],
         headers: FieldTable,
     ) -> Result<(), PublishError> {
-        self.send(Message {
+        self.send_and_wait(Message {
             exchange,
             routing_key,
             id: Uuid::from_bytes(clock::random_bytes()),
@@ -161,9 +164,31 @@ impl Publisher {
         &self.inner.topology
     }
 
-    async fn send(&self, message: Message<'_>) -> Result<(), PublishError> {
-        let outcome = timeout(CONFIRM_TIMEOUT, self.send_and_wait(message)).await;
-        let outcome = outcome.unwrap_or(Err(PublishError::TimedOut));
+    fn event<'a>(&self, routing_key: &'a str, body: &'a [u8]) -> Message<'a> {
+        Message {
+            exchange: self.inner.topology.events_exchange(),
+            routing_key,
+            id: Uuid::nil(),
+            body,
+            headers: FieldTable::default(),
+            delivery_mode: TRANSIENT,
+            // An event that nobody waits for is no mistake.
+            mandatory: false,
+        }
+    }
+
+    async fn send_and_wait(&self, message: Message<'_>) -> Result<(), PublishError> {
+        self.in_time(async { confirmed(self.send(message).await?).await })
+            .await
+    }
+
+    async fn in_time(
+        &self,
+        publish: impl Future<Output = Result<(), PublishError>>,
+    ) -> Result<(), PublishError> {
+        let outcome = timeout(CONFIRM_TIMEOUT, publish)
+            .await
+            .unwrap_or(Err(PublishError::TimedOut));
         if outcome.is_err() {
             metrics::counter!("broker_publish_failures_total").increment(1);
             self.inner.broken.notify_one();
@@ -171,7 +196,8 @@ impl Publisher {
         outcome
     }
 
-    async fn send_and_wait(&self, message: Message<'_>) -> Result<(), PublishError> {
+    /// Hands a message over to be sent; what comes of it is told later.
+    async fn send(&self, message: Message<'_>) -> Result<Confirm, PublishError> {
         let permit = Arc::clone(&self.inner.in_flight).acquire_owned().await;
         let permit = permit.map_err(|_| PublishError::NotConnected)?;
         let open = self.open().await?;
@@ -187,12 +213,12 @@ impl Publisher {
         open.sent
             .unbounded_send(in_flight)
             .map_err(|_| PublishError::Interrupted(None))?;
-        told.await.unwrap_or(Err(PublishError::Interrupted(None)))
+        Ok(told)
     }
 
     async fn open(&self) -> Result<Open, PublishError> {
         let mut open = self.inner.open.clone();
-        let found = timeout(CONNECTION_WAIT, open.wait_for(Option::is_some)).await;
+        let found = timeout(CONNECTION_WAIT, open.wait_for(is_alive)).await;
         let found = found.ok().and_then(Result::ok).and_then(|open| open.clone());
         found.ok_or(PublishError::NotConnected)
     }
@@ -202,6 +228,15 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.connecting.abort();
     }
+}
+
+async fn confirmed(confirm: Confirm) -> Result<(), PublishError> {
+    confirm.await.unwrap_or(Err(PublishError::Interrupted(None)))
+}
+
+fn is_alive(open: &Option<Open>) -> bool {
+    open.as_ref()
+        .is_some_and(|open| open.channel.status().connected())
 }
 
 fn interrupted(error: lapin::Error) -> PublishError {

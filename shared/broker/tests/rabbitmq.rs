@@ -1,0 +1,258 @@
+//! The promises of this crate on a real RabbitMQ.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+use broker::{Broker, Consumer, DeadLetters, EventSubscription, News, PublishError, Publisher, Topology};
+use contract::{CancelOrder, Command, Envelope, Event, OrderId, ProductId, ShopperId, StockChanged};
+use lapin::options::QueueDeleteOptions;
+use std::time::Duration;
+use testbed::{BrokerNamespace, Wire, eventually};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+const SOON: Duration = Duration::from_secs(30);
+
+struct Test {
+    namespace: BrokerNamespace,
+    topology: Topology,
+}
+
+impl Test {
+    fn new() -> Self {
+        let namespace = BrokerNamespace::fresh();
+        let topology = Topology::new(&format!("{}.", namespace.prefix()));
+        namespace.own_queues(topology.queues());
+        namespace.own_exchanges(topology.exchanges());
+        Self { namespace, topology }
+    }
+
+    fn broker(&self) -> Broker {
+        self.broker_at(self.namespace.url())
+    }
+
+    fn broker_at(&self, url: &str) -> Broker {
+        Broker::new(url, self.topology.clone(), "test").unwrap()
+    }
+
+    /// A consumer of the queue in which this product's commands stand.
+    async fn consumer_of(&self, product: &str) -> Consumer {
+        let publisher = Publisher::start(&self.broker());
+        publisher.publish(&command(product)).await.unwrap();
+        let queues = self.broker().consume(self.topology.order_queues(), 100);
+        let first = queues.into_iter().map(|mut queue| {
+            Box::pin(async move {
+                queue.next().await.acknowledge_through().await;
+                queue
+            })
+        });
+        timeout(SOON, futures::future::select_all(first))
+            .await
+            .expect("a delivery")
+            .0
+    }
+
+    async fn delete_order_queues(&self) {
+        let channel = self.namespace.connect().await.create_channel().await.unwrap();
+        for queue in self.topology.order_queues() {
+            channel
+                .queue_delete(queue.into(), QueueDeleteOptions::default())
+                .await
+                .unwrap();
+        }
+        channel.close(200, "done".into()).await.unwrap();
+    }
+}
+
+fn command(product: &str) -> Envelope {
+    let order_id = OrderId::from_uuid(Uuid::from_bytes(clock::random_bytes()));
+    Envelope {
+        message_id: Uuid::from_bytes(clock::random_bytes()),
+        routed_by: product.parse().unwrap(),
+        command: Command::CancelOrder(CancelOrder {
+            order_id,
+            shopper: ShopperId::of_session("s"),
+        }),
+    }
+}
+
+fn event(version: i64) -> Event {
+    let product_id: ProductId = "p".parse().unwrap();
+    Event::StockChanged(StockChanged {
+        product_id,
+        on_hand: 1,
+        held: 0,
+        sold: 0,
+        version,
+    })
+}
+
+async fn next(events: &mut EventSubscription) -> News {
+    timeout(SOON, events.next()).await.expect("news")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_a_product_come_in_the_sequence_they_were_published() {
+    let test = Test::new();
+    let mut queue = test.consumer_of("p").await;
+    let publisher = Publisher::start(&test.broker());
+    let commands: Vec<Envelope> = (0..200).map(|_| command("p")).collect();
+    for command in &commands {
+        publisher.publish(command).await.unwrap();
+    }
+    for command in &commands {
+        let delivery = timeout(SOON, queue.next()).await.expect("a delivery");
+        assert_eq!(&delivery.envelope().unwrap(), command);
+        delivery.acknowledge_through().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_acknowledged_comes_again_after_a_cut() {
+    let test = Test::new();
+    let (wire, url) = Wire::to_url(test.namespace.url());
+    let publisher = Publisher::start(&test.broker());
+    let sent = command("p");
+    publisher.publish(&sent).await.unwrap();
+    let mut queues = test.broker_at(&url).consume(test.topology.order_queues(), 10);
+    let (first, which, _) =
+        futures::future::select_all(queues.iter_mut().map(|queue| Box::pin(queue.next()))).await;
+    assert_eq!(first.envelope().unwrap(), sent);
+    wire.cut();
+    let mut queue = queues.swap_remove(which);
+    let again = async {
+        let (again, ()) = tokio::join!(queue.next(), async {
+            // The consumer meets the cut wire before it is whole again.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            wire.heal();
+        });
+        again
+    };
+    let again = timeout(SOON, again).await.expect("a second delivery");
+    assert_eq!(again.envelope().unwrap(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_queue_takes_is_an_error_and_only_that_one() {
+    let test = Test::new();
+    let publisher = Publisher::start(&test.broker());
+    publisher.publish(&command("p")).await.unwrap();
+    test.delete_order_queues().await;
+    let (publish, tell) = (command("p"), event(1));
+    let (command, event) = tokio::join!(publisher.publish(&publish), publisher.publish_event(&tell));
+    assert!(matches!(command, Err(PublishError::Unroutable)), "{command:?}");
+    assert!(
+        event.is_ok(),
+        "an event that nobody waits for is no mistake: {event:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_connection_publishing_fails_soon_and_works_again_afterwards() {
+    let test = Test::new();
+    let (wire, url) = Wire::to_url(test.namespace.url());
+    let publisher = Publisher::start(&test.broker_at(&url));
+    eventually(SOON, "it connects", async || publisher.is_connected()).await;
+    wire.cut();
+    eventually(SOON, "it notices", async || !publisher.is_connected()).await;
+    let refused = publisher.publish(&command("p")).await;
+    assert!(matches!(refused, Err(PublishError::NotConnected)), "{refused:?}");
+    wire.heal();
+    eventually(SOON, "it works again", async || {
+        publisher.publish(&command("p")).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_connection_is_no_confirm() {
+    let test = Test::new();
+    let (wire, url) = Wire::to_url(test.namespace.url());
+    let publisher = Publisher::start(&test.broker_at(&url));
+    publisher.publish(&command("p")).await.unwrap();
+    wire.freeze();
+    let unknown = publisher.publish(&command("p")).await;
+    assert!(matches!(unknown, Err(PublishError::TimedOut)), "{unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_events_is_told_from_when_to_when_it_heard_everything() {
+    let test = Test::new();
+    let (wire, url) = Wire::to_url(test.namespace.url());
+    let publisher = Publisher::start(&test.broker());
+    let mut events = EventSubscription::new(&test.broker_at(&url));
+    assert_eq!(next(&mut events).await, News::Subscribed);
+    let stored: Vec<String> = (0..600)
+        .map(|version| serde_json::to_string(&event(version)).unwrap())
+        .collect();
+    let encoded: Vec<_> = stored.iter().map(|json| ("stock.p", json.as_bytes())).collect();
+    publisher.publish_encoded_events(&encoded).await.unwrap();
+    for version in 0..600 {
+        assert_eq!(next(&mut events).await, News::Event(Box::new(event(version))));
+    }
+    wire.cut();
+    assert_eq!(next(&mut events).await, News::Interrupted);
+    publisher.publish_event(&event(1_000)).await.unwrap();
+    wire.heal();
+    assert_eq!(
+        next(&mut events).await,
+        News::Subscribed,
+        "and event 1000 was missed"
+    );
+    publisher.publish_event(&event(1_001)).await.unwrap();
+    assert_eq!(next(&mut events).await, News::Event(Box::new(event(1_001))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given_back() {
+    let test = Test::new();
+    let mut queue = test.consumer_of("p").await;
+    let publisher = Publisher::start(&test.broker());
+    let sent = command("p");
+    publisher.publish(&sent).await.unwrap();
+    let delivery = queue.next().await;
+    publisher.set_aside(&delivery, "a reason").await.unwrap();
+    delivery.acknowledge_through().await;
+
+    let letters = DeadLetters::new(&test.broker());
+    for _ in 0..2 {
+        let found = letters.list(10).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].reason.as_str(), found[0].routing_key.as_str()),
+            ("a reason", "p")
+        );
+    }
+    assert_eq!(letters.replay(&publisher, 10).await.unwrap(), 1);
+    assert_eq!(
+        timeout(SOON, queue.next()).await.unwrap().envelope().unwrap(),
+        sent
+    );
+    assert_eq!(letters.list(10).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_given_out_too_often_becomes_a_dead_letter() {
+    let test = Test::new();
+    let publisher = Publisher::start(&test.broker());
+    publisher.publish(&command("p")).await.unwrap();
+    let letters = DeadLetters::new(&test.broker());
+    eventually(SOON, "the delivery limit", async || {
+        // Each of these consumers takes the command and goes away without having acknowledged it.
+        let mut queues = test.broker().consume(test.topology.order_queues(), 1);
+        let next = futures::future::select_all(queues.iter_mut().map(|queue| Box::pin(queue.next())));
+        let _ = timeout(Duration::from_millis(500), next).await;
+        drop(queues);
+        letters
+            .list(1)
+            .await
+            .unwrap()
+            .iter()
+            .any(|letter| letter.reason == "delivery_limit")
+    })
+    .await;
+}
