@@ -369,7 +369,8 @@ async fn renewing_prolongs_what_is_on_and_nothing_else(fixture: Fixture) {
         session: session(number),
         since,
     });
-    // A line's first minutes learn sessions from their passes; this one is in them, so end the stranger first.
+    // A line's first minutes learn sessions from their passes, and these are they: but not one that was ended.
+    fixture.claim(1).await;
     fixture.edges[0]
         .end(&line(), session(1), RULE.length)
         .await

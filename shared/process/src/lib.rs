@@ -7,9 +7,11 @@ mod problem;
 mod secret;
 mod shutdown;
 mod telemetry;
+mod tls;
 
 pub use exit::{EXIT_USAGE, Exit, run};
 pub use problem::ProblemResponse;
 pub use secret::{SecretError, matches_bearer, read_secret};
 pub use shutdown::Shutdown;
 pub use telemetry::{install_metrics, install_tracing};
+pub use tls::install_tls;

@@ -118,6 +118,8 @@ impl ProxyHttp for Edge {
             let problem = Problem::new(status, "origin", "The shop does not answer right now");
             let reply = Reply::problem(&problem.detail("You keep your place. Try again in a moment."));
             let reply = reply.retry_after(Duration::from_secs(2));
+            // The connection is not used again after this, and the visitor is told so.
+            session.set_keepalive(None);
             if let Err(error) = write(session, reply).await {
                 tracing::debug!(%error, "could not answer");
             }

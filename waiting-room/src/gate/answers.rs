@@ -154,11 +154,11 @@ impl Gate {
         }
     }
 
-    /// Gives up whatever the visitor holds. Only a called ticket can have a session to end; a place that waits is
+    /// Gives up whatever the visitor holds: the session if one is on, the ticket in any case. A place that waits is
     /// stored nowhere, so forgetting the ticket is leaving.
     async fn leave(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
         let ticket = self.ticket(cookies, room, view, &request.headers);
-        if let Some(ticket) = ticket.filter(|ticket| ticket.number < view.snapshot.called)
+        if let Some(ticket) = ticket
             && let Err(unavailable) = room.end(view, session_of(&ticket)).await
         {
             return retry_soon(&unavailable);

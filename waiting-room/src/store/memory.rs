@@ -151,9 +151,12 @@ impl LineStore for MemoryStore {
 
     async fn end(&self, key: &LineKey, session: SessionId, keep: Duration) -> Result<bool, StoreError> {
         Ok(self.with(key, |line, now| {
-            line.ended.retain(|(_, at)| at.plus(keep) > now);
-            line.ended.push((session, now));
-            line.state.end(session, now)
+            let was_on = line.state.end(session, now);
+            if was_on {
+                line.ended.retain(|(_, at)| at.plus(keep) > now);
+                line.ended.push((session, now));
+            }
+            was_on
         }))
     }
 

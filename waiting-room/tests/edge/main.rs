@@ -1,0 +1,15 @@
+//! The edge as its users meet it: the real program, over real HTTP, in front of a real origin.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
+
+mod bad_input;
+mod failures;
+mod harness;
+mod operators;
+mod shoppers;
+mod two_edges;
