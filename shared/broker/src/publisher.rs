@@ -117,7 +117,7 @@ impl Publisher {
 
     /// Publishes an event. `Ok` means that every subscription that was there has it.
     pub async fn publish_event(&self, event: &Event) -> Result<(), PublishError> {
-        self.publish_encoded_events([(
+        self.publish_encoded_events(&[(
             event.routing_key().as_str(),
             serde_json::to_vec(event)?.as_slice(),
         )])
