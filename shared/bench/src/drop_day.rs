@@ -5,37 +5,25 @@ use crate::{
     books::Books,
     cli::DropDayPlan,
     edge::{Edge, EdgePlan, ROOM},
+    k6::{K6, Told},
     report::{print, say},
     scratch::Scratch,
     shop::{PRODUCT, READY_PATH, Shop},
 };
-use anyhow::{Context, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, ensure};
+use serde_json::json;
 use sqlx::PgPool;
-use std::{
-    collections::HashSet,
-    fs::File,
-    path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{process::ExitStatus, time::Duration};
 use testbed::{RedisNamespace, free_address, within};
-use tokio::{
-    process::{Child, Command},
-    time::Instant,
-};
-use uuid::Uuid;
+use tokio::time::Instant;
 
-/// How long the shoppers take to arrive, and how long everybody may take to stand in line after that.
-const ARRIVAL_SECONDS: u32 = 20;
+/// How long it may take until everybody stands in line.
 const IN_LINE_WITHIN: Duration = Duration::from_secs(180);
 /// How long the whole may take.
 const OVER_WITHIN: Duration = Duration::from_secs(20 * 60);
 /// How long the last payments may take to be written after the last shopper left.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 const TOLD_EVERY: Duration = Duration::from_secs(5);
-/// What k6 ends with when everything ran and a threshold was crossed.
-const THRESHOLDS_CROSSED: i32 = 99;
 
 pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     let began = Instant::now();
@@ -52,7 +40,7 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
     let shop = Shop::start(origin, edge.public, plan.stock).await?;
-    let pool = shop.database().pool().await;
+    let pool = shop.database().try_pool().await?;
 
     // Nobody is let in before everybody stands in line: that is what makes it a drop.
     edge.operate("POST", &format!("/rooms/{ROOM}/pause"), "").await?;
@@ -148,127 +136,4 @@ fn judge(
     let sold_out = books.sold == books.on_hand && books.oversold() == 0 && books.balance();
     let sound = sold_out && lost == 0 && duplicated == 0 && status.success();
     Ok(if sound { Verdict::Passed } else { Verdict::Failed })
-}
-
-/// The storm.
-struct K6 {
-    child: Child,
-    folder: PathBuf,
-}
-
-/// What the shoppers saw.
-struct Told {
-    summary: Value,
-    /// Orders that were accepted, and how often that was told.
-    accepted: HashSet<Uuid>,
-    lines: usize,
-}
-
-// === impl K6 ===
-
-impl K6 {
-    fn start(plan: &DropDayPlan, scratch: &Scratch, edge: &Edge) -> anyhow::Result<Self> {
-        let folder = scratch.path().to_owned();
-        let log = File::create(folder.join("k6.log"))?;
-        let mut command = Command::new(program()?);
-        command.args([
-            "run",
-            "--quiet",
-            "--no-usage-report",
-            "--address",
-            "",
-            "--log-format",
-            "raw",
-        ]);
-        command.arg("--console-output").arg(folder.join("orders"));
-        command
-            .env("SHOP_URL", format!("http://{}", edge.public))
-            .env("ROOM", ROOM)
-            .env("PRODUCT", PRODUCT);
-        command
-            .env("SHOPPERS", plan.shoppers.to_string())
-            .env("ARRIVAL_SECONDS", ARRIVAL_SECONDS.to_string());
-        command.env("SUMMARY_FILE", folder.join("summary.json"));
-        command.arg(scripts(plan)?.join("storms/drop-day.js"));
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true);
-        say(&format!("k6 sends {} shoppers ...", plan.shoppers));
-        Ok(Self {
-            child: command.spawn().context("start k6")?,
-            folder,
-        })
-    }
-
-    fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(self.folder.join("k6.log")).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-
-    fn told(&mut self) -> anyhow::Result<Told> {
-        match self.child.try_wait()? {
-            Some(status) if status.success() => {}
-            Some(status) if status.code() == Some(THRESHOLDS_CROSSED) => say(&self.last_words()),
-            _ => bail!("k6 failed: {}", self.last_words()),
-        }
-        let summary = std::fs::read(self.folder.join("summary.json")).context("read what k6 counted")?;
-        let orders =
-            std::fs::read_to_string(self.folder.join("orders")).context("read the accepted orders")?;
-        let ids: Vec<Uuid> = orders.lines().filter_map(accepted).collect();
-        Ok(Told {
-            summary: serde_json::from_slice(&summary).context("read what k6 counted")?,
-            lines: ids.len(),
-            accepted: ids.into_iter().collect(),
-        })
-    }
-}
-
-fn accepted(line: &str) -> Option<Uuid> {
-    line.strip_prefix("accepted ")?.trim().parse().ok()
-}
-
-/// k6 from the PATH, else the one that was built into the checkout's own folder.
-fn program() -> anyhow::Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(checkout().map(|checkout| checkout.join(".local/bin")));
-    let mut programs = folders.map(|folder| folder.join("k6"));
-    let program = programs.find(|program| program.is_file());
-    program.context("there is no k6: `make drop-day` builds it, or see k6/README.md")
-}
-
-fn scripts(plan: &DropDayPlan) -> anyhow::Result<PathBuf> {
-    match &plan.scripts {
-        Some(folder) => Ok(folder.clone()),
-        None => Ok(checkout().context("no k6 folder here: say --scripts")?.join("k6")),
-    }
-}
-
-/// The checkout that this runs in.
-fn checkout() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok()?;
-    here.ancestors()
-        .find(|folder| folder.join("k6/storms").is_dir())
-        .map(Path::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accepted_orders_are_told_one_a_line() {
-        assert_eq!(
-            accepted("accepted 00000000-0000-0000-0000-000000000000"),
-            Some(Uuid::nil())
-        );
-        assert_eq!(accepted("shopper 3: sold_out"), None);
-    }
-
-    #[test]
-    fn the_scripts_lie_in_the_checkout() {
-        assert!(checkout().unwrap().join("k6/storms/drop-day.js").is_file());
-    }
 }

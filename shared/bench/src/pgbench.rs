@@ -37,7 +37,7 @@ impl Naive {
     /// Makes its tables.
     pub async fn new(scratch: &Scratch) -> anyhow::Result<Self> {
         let database = Database::try_fresh().await?;
-        let pool = database.pool().await;
+        let pool = database.try_pool().await?;
         sqlx::raw_sql(TABLES)
             .execute(&pool)
             .await

@@ -113,8 +113,8 @@ fn quiet(builder: ProcessBuilder) -> ProcessBuilder {
     builder.env("RUST_LOG", "warn")
 }
 
-async fn seed(database: &Database, stock: u32) -> sqlx::Result<()> {
-    let pool = database.pool().await;
+async fn seed(database: &Database, stock: u32) -> anyhow::Result<()> {
+    let pool = database.try_pool().await?;
     let product =
         "INSERT INTO products (id, name, price_minor, currency) VALUES ($1, 'Demo sneaker', 12900, 'EUR')";
     sqlx::query(product).bind(PRODUCT).execute(&pool).await?;

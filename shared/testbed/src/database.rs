@@ -58,9 +58,19 @@ impl Database {
     }
 
     /// A few connections to it.
+    ///
+    /// # Panics
+    /// When PostgreSQL does not answer.
     pub async fn pool(&self) -> PgPool {
+        self.try_pool()
+            .await
+            .expect("connect to the database of this test")
+    }
+
+    /// The same, for programs that clean up before they fail.
+    pub async fn try_pool(&self) -> anyhow::Result<PgPool> {
         let pool = PgPoolOptions::new().max_connections(5).connect(&self.url).await;
-        pool.expect("connect to the fresh database")
+        pool.context("connect to the fresh database")
     }
 
     /// Drops it now.
