@@ -126,6 +126,7 @@ fn judge(
         ("duplicated", json!(duplicated)),
         ("books_balance", json!(books.balance())),
         ("broken_journeys", json!(told.summary["broken"])),
+        ("told_paid", json!(told.summary["paid"])),
         ("payments_failed", json!(told.summary["payment_failed"])),
         ("poll_p50_ms", json!(told.summary["poll_p50_ms"])),
         ("poll_p99_ms", json!(told.summary["poll_p99_ms"])),
@@ -134,6 +135,7 @@ fn judge(
         ("seconds", json!(took.as_secs())),
     ])?;
     let sold_out = books.sold == books.on_hand && books.oversold() == 0 && books.balance();
-    let sound = sold_out && lost == 0 && duplicated == 0 && status.success();
+    let told_true = told.summary["paid"] == books.paid_units;
+    let sound = sold_out && told_true && lost == 0 && duplicated == 0 && status.success();
     Ok(if sound { Verdict::Passed } else { Verdict::Failed })
 }
