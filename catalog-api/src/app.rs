@@ -12,18 +12,23 @@ use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
+use metrics_exporter_prometheus::PrometheusHandle;
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
-use std::sync::{Arc, atomic::AtomicBool};
-use tokio::net::TcpListener;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 /// Connections to PostgreSQL: the readers of orders and products, and readiness.
 const POOL_SIZE: u32 = 4;
+const TIDY_METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// The ways to the database, the broker and the worker, and what is known of them.
 struct Parts {
@@ -52,6 +57,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let listen = settings.listen;
     let shop = shop(settings, parts)?;
     info!(address = %listen, "the shop listens");
+    shutdown.spawn("metrics", tidy_metrics(shop.metrics.clone(), shutdown.token()));
     shutdown.spawn(
         "http",
         server::serve(listener, router(Arc::new(shop)), shutdown.token()),
@@ -136,6 +142,18 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         jwks_url: settings.jwks_url,
         metrics: process::install_metrics()?,
     })
+}
+
+/// Measurements gather until somebody asks for them or this is done: nobody may ever ask.
+async fn tidy_metrics(metrics: PrometheusHandle, stop: CancellationToken) -> anyhow::Result<()> {
+    while stop
+        .run_until_cancelled(sleep(TIDY_METRICS_EVERY))
+        .await
+        .is_some()
+    {
+        metrics.run_upkeep();
+    }
+    Ok(())
 }
 
 /// Passes events on until it is told to stop. What was missed meanwhile is read from the database: the catalog is,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 /// How often recently changed rows are read.
-const REFRESH_EVERY: Duration = Duration::from_millis(400);
+const REFRESH_EVERY: Duration = Duration::from_millis(250);
 /// How long a read may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often everything is read: products may have been removed, or a row may have changed under an old time.

@@ -1,6 +1,6 @@
 //! The products, in memory, ready to be sent.
 //!
-//! Stock is fed by two sources: events, at once, and a read of recently changed rows every half second, so that an
+//! Stock is fed by two sources: events, at once, and a read of recently changed rows several times a second, so that an
 //! event that was lost makes nobody wrong for longer than that. The row's version says which of two is newer.
 
 mod feed;

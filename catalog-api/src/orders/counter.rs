@@ -186,6 +186,9 @@ impl Counter {
     }
 
     /// The order if it is the shopper's. That of somebody else is told from none by nothing.
+    ///
+    /// One that is still in the queue is known to the instance that took it, and until that is restarted; elsewhere it
+    /// is not found until it is decided, which is a matter of milliseconds while the worker runs.
     async fn look(&self, shopper: &ShopperId, order_id: OrderId) -> Result<Found, FindError> {
         // Memory first: an order that is decided in between is then found in the database.
         let accepted = self.keys.accepted(order_id);

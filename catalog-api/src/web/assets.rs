@@ -1,4 +1,4 @@
-//! Style and scripts of the pages.
+//! Style, scripts and the mark of the pages.
 
 use crate::api::{ApiProblem, Segment};
 use axum::{
@@ -11,7 +11,8 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 4] = [
+const ASSETS: [(&str, &str, &str); 5] = [
+    ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
     ("product.js", SCRIPT, include_str!("../../web/product.js")),
