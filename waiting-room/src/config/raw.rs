@@ -102,7 +102,7 @@ impl Config {
         };
         let room = Room {
             id: "default".to_owned(),
-            title: None,
+            title: Some("Waiting room".to_owned()),
             host: any_host(),
             path: root(),
             origin: None,
