@@ -116,13 +116,13 @@ async fn take(connection: &mut PgConnection) -> Result<Vec<Row>, sqlx::Error> {
 
 async fn clear(connection: &mut PgConnection, rows: &[Row]) -> Result<(), sqlx::Error> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    // Losing this deletion in a crash of the server only tells the events once more; it need not wait for the disk.
-    sqlx::query("SELECT set_config('synchronous_commit', 'off', true)")
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("DELETE FROM outbox WHERE id = ANY ($1)")
-        .bind(ids)
-        .execute(connection)
-        .await?;
+    // Losing this deletion in a crash of the server only tells the events once more: it need not wait for the disk.
+    sqlx::query(
+        "WITH commit AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+         DELETE FROM outbox USING commit WHERE id = ANY ($1)",
+    )
+    .bind(ids)
+    .execute(connection)
+    .await?;
     Ok(())
 }

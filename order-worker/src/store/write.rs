@@ -1,9 +1,9 @@
-//! Writing down what was decided: one statement for each table, whatever the size of the batch.
+//! Writing down what was decided: a few statements, whatever the size of the batch.
 
 use super::StoreError;
 use contract::{Event, SettlePayment, Settlement};
 use order_domain::{
-    batch::{Decisions, NewHold, Refund},
+    batch::{Decisions, Refund},
     hold::ResolvedHold,
     order::{Order, Purchase, State},
     stock::Stock,
@@ -13,10 +13,8 @@ use uuid::Uuid;
 
 /// Writes all of it.
 pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) -> Result<(), StoreError> {
-    insert_orders(connection, &decisions.placed).await?;
-    insert_lines(connection, &decisions.placed).await?;
+    insert_orders(connection, decisions).await?;
     move_orders(connection, &decisions.moved).await?;
-    insert_holds(connection, &decisions.holds).await?;
     resolve_holds(connection, &decisions.resolutions).await?;
     insert_reports(connection, &decisions.reports).await?;
     insert_refunds(connection, &decisions.refunds).await?;
@@ -24,49 +22,52 @@ pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) 
     insert_events(connection, &decisions.events).await
 }
 
-async fn insert_orders(connection: &mut PgConnection, orders: &[Order]) -> Result<(), StoreError> {
-    if orders.is_empty() {
+/// New orders with their lines, and new holds, in one round trip: this is what nearly every batch writes.
+async fn insert_orders(connection: &mut PgConnection, decisions: &Decisions) -> Result<(), StoreError> {
+    let Decisions { placed, holds, .. } = decisions;
+    if placed.is_empty() && holds.is_empty() {
         return Ok(());
     }
-    let column = Columns(orders);
+    let numbered: Vec<_> = placed.iter().flat_map(numbered_lines).collect();
+    let (order, line, made) = (Columns(placed), Columns(&numbered), Columns(holds));
     sqlx::query(
-        "INSERT INTO orders (id, shopper, fingerprint, state, refusal, total_minor, currency, version,
-                             accepted_at, decided_at, updated_at)
-         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-                              $8::integer[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])",
+        "WITH placed AS (
+             INSERT INTO orders (id, shopper, fingerprint, state, refusal, total_minor, currency, version,
+                                 accepted_at, decided_at, updated_at)
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+                                  $7::text[], $8::integer[], $9::timestamptz[], $10::timestamptz[],
+                                  $11::timestamptz[])
+         ), lines AS (
+             INSERT INTO order_lines (order_id, line_number, product_id, name, quantity, unit_price_minor)
+             SELECT * FROM unnest($12::uuid[], $13::smallint[], $14::text[], $15::text[], $16::bigint[],
+                                  $17::bigint[])
+         )
+         INSERT INTO holds (order_id, attempt, created_at, expires_at, open)
+         SELECT * FROM unnest($18::uuid[], $19::smallint[], $20::timestamptz[], $21::timestamptz[],
+                              $22::boolean[])",
     )
-    .bind(column.of(id))
-    .bind(column.of(|order| order.shopper.as_str()))
-    .bind(column.of(|order| order.fingerprint.as_str()))
-    .bind(column.of(|order| order.state.word().as_str()))
-    .bind(column.of(refusal))
-    .bind(column.of(|order| order.purchase().map(|purchase| purchase.total.minor)))
-    .bind(column.of(|order| order.purchase().map(|purchase| purchase.total.currency.as_str())))
-    .bind(column.of(|order| order.version))
-    .bind(column.of(|order| order.accepted_at))
-    .bind(column.of(|order| order.decided_at))
-    .bind(column.of(|order| order.updated_at))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn insert_lines(connection: &mut PgConnection, orders: &[Order]) -> Result<(), StoreError> {
-    let lines: Vec<_> = orders.iter().flat_map(numbered_lines).collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let column = Columns(&lines);
-    sqlx::query(
-        "INSERT INTO order_lines (order_id, line_number, product_id, name, quantity, unit_price_minor)
-         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])",
-    )
-    .bind(column.of(|(order, _, _)| *order))
-    .bind(column.of(|(_, number, _)| *number))
-    .bind(column.of(|(_, _, line)| line.product_id.as_str()))
-    .bind(column.of(|(_, _, line)| line.name.as_str()))
-    .bind(column.of(|(_, _, line)| i64::from(line.quantity)))
-    .bind(column.of(|(_, _, line)| line.unit_price.minor))
+    .bind(order.of(id))
+    .bind(order.of(|order| order.shopper.as_str()))
+    .bind(order.of(|order| order.fingerprint.as_str()))
+    .bind(order.of(|order| order.state.word().as_str()))
+    .bind(order.of(refusal))
+    .bind(order.of(|order| order.purchase().map(|purchase| purchase.total.minor)))
+    .bind(order.of(|order| order.purchase().map(|purchase| purchase.total.currency.as_str())))
+    .bind(order.of(|order| order.version))
+    .bind(order.of(|order| order.accepted_at))
+    .bind(order.of(|order| order.decided_at))
+    .bind(order.of(|order| order.updated_at))
+    .bind(line.of(|(order, _, _)| *order))
+    .bind(line.of(|(_, number, _)| *number))
+    .bind(line.of(|(_, _, line)| line.product_id.as_str()))
+    .bind(line.of(|(_, _, line)| line.name.as_str()))
+    .bind(line.of(|(_, _, line)| i64::from(line.quantity)))
+    .bind(line.of(|(_, _, line)| line.unit_price.minor))
+    .bind(made.of(|made| made.order_id.as_uuid()))
+    .bind(made.of(|made| made.hold.attempt))
+    .bind(made.of(|made| made.hold.created_at))
+    .bind(made.of(|made| made.hold.expires_at))
+    .bind(made.of(|made| made.open))
     .execute(connection)
     .await?;
     Ok(())
@@ -88,25 +89,6 @@ async fn move_orders(connection: &mut PgConnection, orders: &[Order]) -> Result<
     .bind(column.of(|order| order.state.word().as_str()))
     .bind(column.of(|order| order.version))
     .bind(column.of(|order| order.updated_at))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn insert_holds(connection: &mut PgConnection, holds: &[NewHold]) -> Result<(), StoreError> {
-    if holds.is_empty() {
-        return Ok(());
-    }
-    let column = Columns(holds);
-    sqlx::query(
-        "INSERT INTO holds (order_id, attempt, created_at, expires_at, open)
-         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::timestamptz[], $5::boolean[])",
-    )
-    .bind(column.of(|made| made.order_id.as_uuid()))
-    .bind(column.of(|made| made.hold.attempt))
-    .bind(column.of(|made| made.hold.created_at))
-    .bind(column.of(|made| made.hold.expires_at))
-    .bind(column.of(|made| made.open))
     .execute(connection)
     .await?;
     Ok(())
