@@ -64,6 +64,7 @@ pub struct Room {
 
 struct Counters {
     joins: Counter,
+    polls: Counter,
     claims: Counter,
 }
 
@@ -132,6 +133,7 @@ impl Counters {
         let room = room.to_string();
         Self {
             joins: metrics::counter!("waiting_room_joins_total", "room" => room.clone()),
+            polls: metrics::counter!("waiting_room_polls_total", "room" => room.clone()),
             claims: metrics::counter!("waiting_room_claims_total", "room" => room),
         }
     }
@@ -146,6 +148,7 @@ impl Room {
     /// Where a ticket of this line stands, and how long that will take. A genuine ticket with a number that the
     /// store does not know is news: the store has forgotten it, and is told at the next look.
     pub fn standing(&self, view: &View, ticket: &Ticket) -> (Standing, Option<WaitRange>) {
+        self.counters.polls.increment(1);
         view.memory.saw_number(ticket.number);
         let standing = view.snapshot.standing(ticket.number, self.config.claim_window);
         let wait = match standing {
