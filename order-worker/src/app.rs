@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 /// Connections: one for each queue, one each for the relay, the reconcilers and readiness, and some room.
 const CONNECTIONS: u32 = 12;
-/// How long tasks may take to stop: longer than a batch takes.
+/// How long tasks may take to stop: longer than the intake gives its last batch.
 const GRACE: Duration = Duration::from_secs(10);
 /// The pause after the schema could not be brought up to date.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);

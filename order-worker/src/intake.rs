@@ -8,9 +8,12 @@ use batch::gather;
 use broker::{Consumer, Publisher};
 use clock::Clock;
 use isolate::Isolation;
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
+
+/// How long a batch may still take after we were asked to stop.
+const FINISH: Duration = Duration::from_secs(5);
 
 /// What every shard's intake works with.
 #[derive(Clone)]
@@ -31,15 +34,21 @@ impl Intake {
     /// Takes the commands of one queue, one batch after the other, until it is asked to stop.
     ///
     /// A batch is finished before the next one begins: that is what keeps each product's commands in sequence.
-    /// One that was interrupted by the stop is not acknowledged and comes again.
+    /// When it is asked to stop it finishes the one at hand, if that is soon done; else the batch is not
+    /// acknowledged, and comes again.
     pub async fn run(self, mut queue: Consumer, stop: CancellationToken) -> anyhow::Result<()> {
         while let Some(batch) = stop.run_until_cancelled(gather(&mut queue, self.limits)).await {
-            let isolation = Isolation::new(&self, &batch);
-            if stop.run_until_cancelled(isolation.settle()).await.is_none() {
-                break;
+            let settle = Isolation::new(&self, &batch).settle();
+            tokio::select! {
+                () = settle => batch.acknowledge().await,
+                () = too_late(&stop) => break,
             }
-            batch.acknowledge().await;
         }
         Ok(())
     }
+}
+
+async fn too_late(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(FINISH).await;
 }

@@ -79,13 +79,24 @@ impl Consumer {
         }
     }
 
-    /// The queue's name.
-    pub fn queue(&self) -> &str {
-        &self.queue
+    /// The next message, however long it takes. Nothing is lost when the caller stops waiting for it.
+    pub async fn next(&mut self) -> Delivery {
+        loop {
+            self.subscribe().await;
+            let Some(messages) = &mut self.subscribed else {
+                continue;
+            };
+            match messages.next().await {
+                Some(Ok(message)) => return Delivery(message),
+                Some(Err(error)) => warn!(queue = self.queue, error = %Chain(&error), "subscription broke"),
+                None => warn!(queue = self.queue, "subscription ended"),
+            }
+            self.subscribed = None;
+        }
     }
 
     /// Subscribes, unless it is subscribed; waits and tries again until that succeeds.
-    pub async fn subscribe(&mut self) {
+    async fn subscribe(&mut self) {
         while self.subscribed.is_none() {
             sleep_until(self.not_before).await;
             match subscribe(&self.link, &self.queue, self.prefetch).await {
@@ -100,22 +111,6 @@ impl Consumer {
                     warn!(queue = self.queue, error = %Chain(&error), ?pause, "cannot subscribe; trying again");
                 }
             }
-        }
-    }
-
-    /// The next message, however long it takes. Nothing is lost when the caller stops waiting for it.
-    pub async fn next(&mut self) -> Delivery {
-        loop {
-            self.subscribe().await;
-            let Some(messages) = &mut self.subscribed else {
-                continue;
-            };
-            match messages.next().await {
-                Some(Ok(message)) => return Delivery(message),
-                Some(Err(error)) => warn!(queue = self.queue, error = %Chain(&error), "subscription broke"),
-                None => warn!(queue = self.queue, "subscription ended"),
-            }
-            self.subscribed = None;
         }
     }
 }
