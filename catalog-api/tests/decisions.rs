@@ -9,8 +9,9 @@
 
 mod support;
 
+use futures::future::join_all;
 use reqwest::Method;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use support::{SOON, TestShop, send};
 use testbed::eventually;
 
@@ -141,6 +142,45 @@ async fn a_cancelled_order_gives_its_units_back() {
     .await;
     let pay = send(shop.by("ann", Method::POST, &format!("/orders/{id}/pay"))).await;
     assert_eq!((pay.status, pay.problem().as_str()), (409, "not-payable"));
+}
+
+#[tokio::test]
+async fn a_crowd_that_clicks_twice_buys_exactly_what_is_there() {
+    let shop = TestShop::open().await;
+    shop.sells("sneaker", 10).await;
+    let shoppers: Vec<String> = (0..60).map(|number| format!("shopper{number}")).collect();
+    let clicks = shoppers.iter().flat_map(|shopper| {
+        [
+            shop.buy(shopper, "k", "sneaker"),
+            shop.buy(shopper, "k", "sneaker"),
+        ]
+    });
+    let mut held = BTreeSet::new();
+    for answer in join_all(clicks).await {
+        match (answer.status, answer.status == 409) {
+            (201, _) => drop(held.insert(answer.order_id())),
+            (_, true) => assert!(
+                ["sold-out", "request-in-flight"].contains(&answer.problem().as_str()),
+                "{answer:?}"
+            ),
+            _ => panic!("neither bought nor told why: {answer:?}"),
+        }
+    }
+    assert_eq!(held.len(), 10);
+    assert_eq!(shop.count("SELECT held FROM stock").await, 10);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM orders WHERE state = 'held'")
+            .await,
+        10
+    );
+    for shopper in &shoppers {
+        let again = shop.buy(shopper, "k", "sneaker").await;
+        assert_eq!(
+            again.status == 201,
+            again.status != 409 && held.contains(&again.order_id()),
+            "{again:?}"
+        );
+    }
 }
 
 #[tokio::test]

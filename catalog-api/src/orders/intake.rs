@@ -100,7 +100,13 @@ impl Intake {
             (Verdict::InFlight, _) => return Err(PlaceError::InFlight),
             (Verdict::OtherPayload, _) => return Err(PlaceError::OtherPayload),
             (Verdict::Publish, Some(flight)) => self.hand_over(order_id, &request, flight).await?,
-            (Verdict::Publish | Verdict::Replay, _) => None,
+            // Decided perhaps, long before anybody listened; and perhaps as another request of the same key.
+            (Verdict::Publish | Verdict::Replay, _) => {
+                let stored = self.look_up(order_id).await;
+                stored
+                    .map(|stored| self.earlier(stored, &request.basket))
+                    .transpose()?
+            }
         };
         let Some((wait, listener)) = request.wait.zip(listener) else {
             return Ok(OrderView::pending(order_id));
