@@ -2,7 +2,7 @@
 
 use crate::{
     Settings,
-    api::{Shop, router},
+    api::{Shop, metrics_router, router},
     catalog::{Catalog, Nudge, keep_fresh},
     orders::{Announcements, Counter, Intake, KeyTable, Waiting},
     server,
@@ -12,23 +12,18 @@ use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
-use metrics_exporter_prometheus::PrometheusHandle;
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
-use tokio::{net::TcpListener, time::sleep};
+use std::sync::{Arc, atomic::AtomicBool};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 /// Connections to PostgreSQL: the readers of orders and products, and readiness.
 const POOL_SIZE: u32 = 4;
-const TIDY_METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// The ways to the database, the broker and the worker, and what is known of them.
 struct Parts {
@@ -54,10 +49,18 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("listen on {}", settings.listen))?;
     let parts = start(&settings, &shutdown)?;
-    let listen = settings.listen;
+    let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);
+    let metrics = process::install_metrics()?;
     let shop = shop(settings, parts)?;
     info!(address = %listen, "the shop listens");
-    shutdown.spawn("metrics", tidy_metrics(shop.metrics.clone(), shutdown.token()));
+    if let Some(address) = metrics_listen {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("listen on {address}"))?;
+        shutdown.spawn(
+            "metrics",
+            server::serve(listener, metrics_router(metrics), shutdown.token()),
+        );
+    }
     shutdown.spawn(
         "http",
         server::serve(listener, router(Arc::new(shop)), shutdown.token()),
@@ -114,7 +117,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         publisher: publisher.clone(),
         waiting: waiting.clone(),
     };
-    // The provider comes first: it chooses the cryptography for every HTTP client.
+    process::install_tls();
     let provider = Arc::new(HttpProvider::at(&settings.payments_url)?);
     let jwks = reqwest::Client::builder()
         .build()
@@ -140,20 +143,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         keys_seen: AtomicBool::new(false),
         jwks,
         jwks_url: settings.jwks_url,
-        metrics: process::install_metrics()?,
     })
-}
-
-/// Measurements gather until somebody asks for them or this is done: nobody may ever ask.
-async fn tidy_metrics(metrics: PrometheusHandle, stop: CancellationToken) -> anyhow::Result<()> {
-    while stop
-        .run_until_cancelled(sleep(TIDY_METRICS_EVERY))
-        .await
-        .is_some()
-    {
-        metrics.run_upkeep();
-    }
-    Ok(())
 }
 
 /// Passes events on until it is told to stop. What was missed meanwhile is read from the database: the catalog is,

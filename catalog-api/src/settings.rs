@@ -14,6 +14,8 @@ const DATABASE_EXAMPLE: &str = "must be set, e.g. to postgres:///shop?host=/run/
 pub struct Settings {
     /// `CATALOG_API_LISTEN`: where it listens.
     pub listen: SocketAddr,
+    /// `CATALOG_API_METRICS_LISTEN`: where `/metrics` is, out of the shoppers' reach; nowhere if it is not set.
+    pub metrics_listen: Option<SocketAddr>,
     /// `DATABASE_URL`: PostgreSQL.
     pub database_url: SecretString,
     /// `AMQP_URL`: RabbitMQ.
@@ -61,6 +63,7 @@ impl Settings {
             mistakes: Vec::new(),
         };
         let listen = reader.listen();
+        let metrics_listen = reader.metrics_listen();
         let webhook_secret = reader.webhook_secret(secret);
         let read = Unfinished {
             database_url: reader.required(DATABASE_URL, DATABASE_EXAMPLE).into(),
@@ -76,7 +79,9 @@ impl Settings {
             public_url: reader.url("CATALOG_API_PUBLIC_URL"),
         };
         match (listen, webhook_secret) {
-            (Some(listen), Some(secret)) if reader.mistakes.is_empty() => Ok(read.with(listen, secret)),
+            (Some(listen), Some(secret)) if reader.mistakes.is_empty() => {
+                Ok(read.with(listen, metrics_listen, secret))
+            }
             _ => Err(reader.mistakes),
         }
     }
@@ -93,7 +98,12 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    fn with(self, listen: SocketAddr, webhook_secret: WebhookSecret) -> Settings {
+    fn with(
+        self,
+        listen: SocketAddr,
+        metrics_listen: Option<SocketAddr>,
+        webhook_secret: WebhookSecret,
+    ) -> Settings {
         let Self {
             database_url,
             amqp_url,
@@ -104,6 +114,7 @@ impl Unfinished {
         } = self;
         Settings {
             listen,
+            metrics_listen,
             database_url,
             amqp_url,
             broker_prefix,
@@ -142,10 +153,19 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
 
     fn listen(&mut self) -> Option<SocketAddr> {
         let listen = (self.get)("CATALOG_API_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-        let address = listen.parse().ok();
+        self.address("CATALOG_API_LISTEN", &listen)
+    }
+
+    fn metrics_listen(&mut self) -> Option<SocketAddr> {
+        let listen = (self.get)("CATALOG_API_METRICS_LISTEN")?;
+        self.address("CATALOG_API_METRICS_LISTEN", &listen)
+    }
+
+    fn address(&mut self, name: &str, text: &str) -> Option<SocketAddr> {
+        let address = text.parse().ok();
         if address.is_none() {
             self.mistakes.push(format!(
-                "CATALOG_API_LISTEN: must be an address and a port, e.g. {DEFAULT_LISTEN}"
+                "{name}: must be an address and a port, e.g. {DEFAULT_LISTEN}"
             ));
         }
         address
@@ -189,6 +209,6 @@ mod tests {
         let mistakes = Settings::from(|_| None, Ok(None)).unwrap_err();
         assert_eq!(mistakes.len(), 6, "{mistakes:?}");
         let mistakes = Settings::from(|_| Some("nonsense".to_owned()), secret()).unwrap_err();
-        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
     }
 }

@@ -182,8 +182,13 @@ async fn it_says_whether_it_can_serve_and_finishes_what_it_began_when_it_is_told
     ));
     let accepted = async || shop.around.commands_waiting().await == 1;
     testbed::eventually(support::SOON, "the order is accepted and waits", accepted).await;
-    let metrics = shop.get("/metrics").await;
-    assert!(metrics.text.contains("http_request_seconds"), "{metrics:?}");
+    assert_eq!(
+        shop.get("/metrics").await.status,
+        404,
+        "shoppers have no business with it"
+    );
+    let metrics = testbed::http_get(shop.around.metrics, "/metrics").await.unwrap();
+    assert!(metrics.1.contains("http_request_seconds"), "{metrics:?}");
     assert!(shop.process.terminate().await, "it stops well");
     assert_eq!(
         waiting.await.unwrap().status,

@@ -216,7 +216,6 @@ async fn change(room: &Room, change: ControlChange) -> Answer {
 }
 
 async fn metrics(State(operator): State<Arc<Operator>>) -> String {
-    operator.metrics.run_upkeep();
     operator.metrics.render()
 }
 

@@ -28,10 +28,6 @@ pub async fn ready(State(shop): State<SharedShop>) -> (StatusCode, Json<Value>) 
     )
 }
 
-pub async fn metrics(State(shop): State<SharedShop>) -> String {
-    shop.metrics.render()
-}
-
 async fn database(shop: &Shop) -> bool {
     tokio::time::timeout(PATIENCE, database::answers(&shop.pool))
         .await

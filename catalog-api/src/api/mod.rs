@@ -51,7 +51,6 @@ pub struct Shop {
     pub keys_seen: AtomicBool,
     pub jwks: reqwest::Client,
     pub jwks_url: String,
-    pub metrics: PrometheusHandle,
 }
 
 type SharedShop = Arc<Shop>;
@@ -70,7 +69,6 @@ pub fn router(shop: SharedShop) -> Router {
         .route("/assets/{name}", get(web::asset))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
@@ -78,6 +76,13 @@ pub fn router(shop: SharedShop) -> Router {
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn(layers::measure))
         .with_state(shop)
+}
+
+/// The metrics, for a listener that shoppers do not reach.
+pub fn metrics_router(metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/metrics", get(move || async move { metrics.render() }))
+        .fallback(layers::no_such_address)
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {

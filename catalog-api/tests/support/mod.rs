@@ -29,6 +29,8 @@ pub struct Surroundings {
     pub amqp: Wire,
     pub provider: SocketAddr,
     pub api: SocketAddr,
+    /// Where the first instance tells its metrics.
+    pub metrics: SocketAddr,
     keys: PassKeys,
     jwks: SocketAddr,
 }
@@ -56,8 +58,7 @@ impl TestShop {
     pub async fn without_worker() -> Self {
         let around = Surroundings::new().await;
         let process = around.start_api(around.api).await;
-        // The provider of cryptography is installed by the first HTTP client that asks for it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        process::install_tls();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .build();
@@ -178,6 +179,7 @@ impl Surroundings {
             amqp,
             provider,
             api,
+            metrics: free_address(),
             keys,
             jwks,
         }
@@ -185,7 +187,11 @@ impl Surroundings {
 
     /// Starts catalog-api at `listen`; another instance of the same shop when that is another address.
     pub async fn start_api(&self, listen: SocketAddr) -> Process {
-        Process::program("catalog-api", Path::new(env!("CARGO_BIN_EXE_catalog-api")))
+        let mut program = Process::program("catalog-api", Path::new(env!("CARGO_BIN_EXE_catalog-api")));
+        if listen == self.api {
+            program = program.env("CATALOG_API_METRICS_LISTEN", self.metrics);
+        }
+        program
             .env("CATALOG_API_LISTEN", listen)
             .env("DATABASE_URL", self.database.url())
             .env("AMQP_URL", self.amqp.url(self.broker.url()))

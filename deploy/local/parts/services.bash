@@ -39,6 +39,7 @@ WAITING_ROOM_ADMIN_TOKEN_FILE=$secrets_dir/operator.token
 WAITING_ROOM_KEYS_FILE=$secrets_dir/edge.keys
 WAITING_ROOM_REDIS_URL=$(redis_url)
 CATALOG_API_LISTEN=$catalog_api_listen
+CATALOG_API_METRICS_LISTEN=$catalog_api_metrics_listen
 CATALOG_API_JWKS_URL=http://$waiting_room_listen/.well-known/jwks.json
 CATALOG_API_PAYMENTS_URL=http://$sandbox_payments_listen
 CATALOG_API_PUBLIC_URL=http://$waiting_room_listen
@@ -60,6 +61,7 @@ services_require_ports() {
     require_free_port "${waiting_room_listen##*:}" waiting-room WAITING_ROOM_LISTEN
     require_free_port "${waiting_room_admin_listen##*:}" "waiting-room's operator API" WAITING_ROOM_ADMIN_LISTEN
     require_free_port "${catalog_api_listen##*:}" catalog-api CATALOG_API_LISTEN
+    require_free_port "${catalog_api_metrics_listen##*:}" "catalog-api's metrics" CATALOG_API_METRICS_LISTEN
     require_free_port "${order_worker_listen##*:}" order-worker ORDER_WORKER_LISTEN
     require_free_port "${sandbox_payments_listen##*:}" sandbox-payments SANDBOX_PAYMENTS_LISTEN
 }

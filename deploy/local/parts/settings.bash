@@ -23,6 +23,7 @@ account=waiting_room
 waiting_room_listen=${WAITING_ROOM_LISTEN:-127.0.0.1:17080}
 waiting_room_admin_listen=${WAITING_ROOM_ADMIN_LISTEN:-127.0.0.1:17081}
 catalog_api_listen=${CATALOG_API_LISTEN:-127.0.0.1:17082}
+catalog_api_metrics_listen=${CATALOG_API_METRICS_LISTEN:-127.0.0.1:17085}
 order_worker_listen=${ORDER_WORKER_LISTEN:-127.0.0.1:17083}
 sandbox_payments_listen=${SANDBOX_PAYMENTS_LISTEN:-127.0.0.1:17084}
 

@@ -28,8 +28,7 @@ impl HttpProvider {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn at(base: &str) -> Result<Self, reqwest::Error> {
-        // An error means that the program chose its cryptography before, which then stands.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        process::install_tls();
         let http = Client::builder().timeout(TIMEOUT).build()?;
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),

@@ -44,14 +44,18 @@ pub fn read_secret(variable: &str) -> Result<Option<SecretString>, SecretError> 
         },
     };
     match text.trim() {
-        "" => Err(SecretError::Empty { variable: variable.to_owned() }),
+        "" => Err(SecretError::Empty {
+            variable: variable.to_owned(),
+        }),
         secret => Ok(Some(SecretString::from(secret))),
     }
 }
 
 /// Whether an `Authorization` header's value is `Bearer <token>`, in time that does not depend on the guess.
 pub fn matches_bearer(authorization: Option<&str>, token: &SecretString) -> bool {
-    let Some((scheme, offered)) = authorization.and_then(|value| value.split_once(' ')) else { return false };
+    let Some((scheme, offered)) = authorization.and_then(|value| value.split_once(' ')) else {
+        return false;
+    };
     scheme.eq_ignore_ascii_case("bearer")
         && bool::from(offered.trim().as_bytes().ct_eq(token.expose_secret().as_bytes()))
 }
@@ -66,7 +70,14 @@ mod tests {
         for good in ["Bearer s3cret", "bearer s3cret"] {
             assert!(matches_bearer(Some(good), &token), "{good}");
         }
-        for bad in [None, Some(""), Some("s3cret"), Some("Basic s3cret"), Some("Bearer s3cre"), Some("Bearer ")] {
+        for bad in [
+            None,
+            Some(""),
+            Some("s3cret"),
+            Some("Basic s3cret"),
+            Some("Bearer s3cre"),
+            Some("Bearer "),
+        ] {
             assert!(!matches_bearer(bad, &token), "{bad:?}");
         }
     }

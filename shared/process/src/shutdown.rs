@@ -20,7 +20,11 @@ pub struct Shutdown {
 impl Shutdown {
     /// A process that gives its tasks `grace` to stop.
     pub fn new(grace: Duration) -> Self {
-        Self { token: CancellationToken::new(), tasks: TaskTracker::new(), grace }
+        Self {
+            token: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            grace,
+        }
     }
 
     /// Becomes cancelled when the process should stop.
@@ -40,7 +44,11 @@ impl Shutdown {
             match result {
                 Ok(Ok(())) if token.is_cancelled() => {}
                 Ok(Ok(())) => error!(task = name, "task ended though nobody asked; stopping"),
-                Ok(Err(failure)) => error!(task = name, error = format!("{failure:#}"), "task failed; stopping"),
+                Ok(Err(failure)) => error!(
+                    task = name,
+                    error = format!("{failure:#}"),
+                    "task failed; stopping"
+                ),
                 Err(panic) => error!(task = name, error = %panic, "task panicked; stopping"),
             }
             token.cancel();
