@@ -1,7 +1,7 @@
 //! The pool and the schema.
 
 use sqlx::{
-    PgPool,
+    Connection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -45,7 +45,16 @@ pub fn pool(url: &str, size: u32) -> Result<PgPool, DatabaseError> {
 
 /// Brings the schema up to date. Several services may do so at once: the migrator takes an advisory lock.
 pub async fn migrate(pool: &PgPool) -> Result<(), DatabaseError> {
-    SCHEMA.run(pool).await.map_err(DatabaseError::Migrate)
+    run_migrations(pool).await.map_err(DatabaseError::Migrate)
+}
+
+/// On a connection that ends here: when a migration fails the migrator keeps its lock, which must not go back to
+/// the pool and stand in the way of the next attempt.
+async fn run_migrations(pool: &PgPool) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?.detach();
+    let result = SCHEMA.run(&mut connection).await;
+    connection.close().await?;
+    result
 }
 
 /// Whether the database answers and has our schema, for readiness.
