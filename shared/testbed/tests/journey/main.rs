@@ -1,0 +1,94 @@
+//! The whole way, through the real programs over real HTTP: join, wait, be let in, buy, pay, and see the stock go down.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
+
+mod stack;
+
+use serde_json::Value;
+use stack::{DECLINED, PAID, SOON, Shopper, Stack};
+use testbed::eventually;
+
+#[tokio::test]
+async fn from_the_line_to_a_paid_order() {
+    let stack = Stack::start(2).await;
+    let ann = Shopper::joins(&stack).await;
+    let ann = ann.is_let_in().await;
+    // The edge was there before the shop, and has seen it unwell.
+    let open = async || ann.get("/products/sneaker").await.0 == 200;
+    eventually(SOON, "the shop is seen to be well", open).await;
+
+    // The room holds one: whoever comes next stands in line, and has no way in.
+    let bob = Shopper::joins(&stack).await;
+    assert_eq!(bob.place().await["state"], "waiting");
+    assert_eq!(bob.claim().await.status(), 409);
+    assert_eq!(bob.get("/products/sneaker").await.0, 429);
+    assert_eq!(bob.order("before-my-turn").await.0, 429);
+
+    assert_eq!(ann.left().await, 2);
+    let (status, order) = ann.order("one").await;
+    assert_eq!((status, &order["state"]), (201, &"held".into()), "{order}");
+    let id = order["order_id"].as_str().unwrap();
+    eventually(SOON, "the units are held", async || ann.left().await == 1).await;
+    let (status, again) = ann.order("one").await;
+    assert_eq!(
+        (status, &again["order_id"]),
+        (201, &order["order_id"]),
+        "the same key is the same order"
+    );
+
+    ann.pays(id, PAID).await;
+    ann.order_becomes(id, "paid").await;
+    assert_eq!(ann.left().await, 1, "the stock went down by one");
+
+    // Ann leaves, and Bob's turn has come, by itself.
+    ann.leaves().await;
+    assert_eq!(ann.get("/products/sneaker").await.0, 410);
+    let bob = bob.is_let_in().await;
+    assert_eq!(
+        bob.get(&format!("/orders/{id}")).await.0,
+        404,
+        "it is not his order"
+    );
+
+    let (_, declined) = bob.order("declined").await;
+    let declined = declined["order_id"].as_str().unwrap();
+    bob.pays(declined, DECLINED).await;
+    bob.order_becomes(declined, "payment_failed").await;
+    eventually(SOON, "the unit is back", async || bob.left().await == 1).await;
+
+    let (_, last) = bob.order("last").await;
+    bob.pays(last["order_id"].as_str().unwrap(), PAID).await;
+    bob.order_becomes(last["order_id"].as_str().unwrap(), "paid")
+        .await;
+    let sold_out = async || bob.order("too-late").await.0 == 409;
+    eventually(SOON, "it is sold out", sold_out).await;
+    assert_eq!(stack.stock().await, (2, 0, 2), "on hand, held, sold");
+}
+
+#[tokio::test]
+async fn an_operators_change_reaches_the_shopper_within_a_second() {
+    let stack = Stack::start(1).await;
+    let _inside = Shopper::joins(&stack).await.is_let_in().await;
+    let shopper = Shopper::joins(&stack).await;
+    assert_eq!(shopper.place().await["users_per_minute"], 6_000);
+    stack
+        .operate(serde_json::json!({ "users_per_minute": 7, "max_active": 2 }))
+        .await;
+    let told = async || shopper.place().await["users_per_minute"] == 7;
+    eventually(
+        std::time::Duration::from_secs(1),
+        "the shopper is told of the new rate",
+        told,
+    )
+    .await;
+    let let_in: Shopper = shopper.is_let_in().await;
+    let open = async || let_in.get("/products/sneaker").await.0 == 200;
+    eventually(SOON, "the second place is open", open).await;
+    let keys: Value = let_in.get("/.well-known/jwks.json").await.1;
+    assert_eq!(keys["keys"][0]["crv"], "Ed25519");
+}

@@ -1,0 +1,268 @@
+//! All programs of the product on free ports, with a copy of the servers of their own, and shoppers.
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
+use testbed::{BrokerNamespace, Database, Process, RedisNamespace, eventually, free_address};
+
+pub const SOON: Duration = Duration::from_secs(20);
+pub const PAID: &str = "4242 4242 4242 4242";
+pub const DECLINED: &str = "4000 0000 0000 0002";
+const TOKEN: &str = "the-operators-token";
+const KEYS: &str = "1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub struct Stack {
+    edge: SocketAddr,
+    admin: SocketAddr,
+    http: Client,
+    // In the order of their end: programs first, then what they use.
+    _programs: Vec<Process>,
+    database: Database,
+    _broker: BrokerNamespace,
+    _redis: RedisNamespace,
+    config: PathBuf,
+}
+
+impl Stack {
+    /// The product with `stock` units of one product, behind a room that holds one shopper at a time.
+    pub async fn start(stock: u32) -> Self {
+        process::install_tls();
+        let (database, broker, redis) = (
+            Database::fresh().await,
+            BrokerNamespace::fresh(),
+            RedisNamespace::fresh(),
+        );
+        let topology = broker::Topology::new(broker.prefix());
+        broker.own_queues(topology.queues());
+        broker.own_exchanges(topology.exchanges());
+        let [edge, admin, shop, worker, payments] = [(); 5].map(|()| free_address());
+        let config = config(shop);
+        for command in [
+            &["migrate"][..],
+            &["seed-demo", "--product", "sneaker", "--stock", &stock.to_string()],
+        ] {
+            let mut done = Process::workspace("catalog-api")
+                .args(command)
+                .env("DATABASE_URL", database.url())
+                .start()
+                .await;
+            eventually(SOON, "the database is prepared", async || !done.is_running()).await;
+        }
+        let on_stores = |program: &str, listen: SocketAddr| {
+            Process::workspace(program)
+                .env("DATABASE_URL", database.url())
+                .env("AMQP_URL", broker.url())
+                .env("BROKER_PREFIX", broker.prefix())
+                .env("PAYMENTS_WEBHOOK_SECRET", WEBHOOK_SECRET)
+                .ready_at(listen, "/readyz")
+        };
+        let programs = vec![
+            Process::workspace("waiting-room")
+                .arg("--config")
+                .arg(&config)
+                .env("WAITING_ROOM_LISTEN", edge)
+                .env("WAITING_ROOM_ADMIN_LISTEN", admin)
+                .env("WAITING_ROOM_ADMIN_TOKEN", TOKEN)
+                .env("WAITING_ROOM_KEYS", KEYS)
+                .env("WAITING_ROOM_REDIS_URL", redis.url())
+                .env("WAITING_ROOM_NAMESPACE", redis.prefix())
+                .ready_at(edge, "/.well-known/jwks.json")
+                .start()
+                .await,
+            on_stores("sandbox-payments", payments)
+                .env("SANDBOX_PAYMENTS_LISTEN", payments)
+                .env(
+                    "SANDBOX_PAYMENTS_WEBHOOK_URL",
+                    format!("http://{shop}/webhooks/payments"),
+                )
+                .start()
+                .await,
+            on_stores("order-worker", worker)
+                .env("ORDER_WORKER_LISTEN", worker)
+                .env("ORDER_WORKER_PAYMENTS_URL", format!("http://{payments}"))
+                .start()
+                .await,
+            on_stores("catalog-api", shop)
+                .env("CATALOG_API_LISTEN", shop)
+                .env(
+                    "CATALOG_API_JWKS_URL",
+                    format!("http://{edge}/.well-known/jwks.json"),
+                )
+                .env("CATALOG_API_PAYMENTS_URL", format!("http://{payments}"))
+                .env("CATALOG_API_PUBLIC_URL", format!("http://{edge}"))
+                .start()
+                .await,
+        ];
+        let http = Client::builder().timeout(SOON).build().unwrap();
+        Self {
+            edge,
+            admin,
+            http,
+            _programs: programs,
+            database,
+            _broker: broker,
+            _redis: redis,
+            config,
+        }
+    }
+
+    /// An operator sets new limits.
+    pub async fn operate(&self, limits: Value) {
+        let address = format!("http://{}/rooms/demo/limits", self.admin);
+        let change = self.http.patch(address).bearer_auth(TOKEN).json(&limits);
+        assert_eq!(change.send().await.unwrap().status(), 204);
+    }
+
+    /// Units on hand, held and sold, as the database has them.
+    pub async fn stock(&self) -> (i64, i64, i64) {
+        let query = sqlx::query_as("SELECT on_hand, held, sold FROM stock WHERE product_id = 'sneaker'");
+        query.fetch_one(&self.database.pool().await).await.unwrap()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.config);
+    }
+}
+
+fn config(shop: SocketAddr) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("journey-{}-{}.toml", std::process::id(), shop.port()));
+    let text = format!(
+        "[[origin]]\nname = \"shop\"\naddresses = [\"http://{shop}\"]\nhealth_path = \"/livez\"\n\
+         [[room]]\nid = \"demo\"\nusers_per_minute = 6000\nmax_active = 1\n"
+    );
+    std::fs::File::create(&path)
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    path
+}
+
+/// Somebody with a ticket, and a pass once let in.
+pub struct Shopper<'a> {
+    stack: &'a Stack,
+    ticket: String,
+    pass: Option<String>,
+}
+
+impl<'a> Shopper<'a> {
+    pub async fn joins(stack: &'a Stack) -> Self {
+        let mut shopper = Self {
+            stack,
+            ticket: String::new(),
+            pass: None,
+        };
+        let joined = shopper
+            .request(Method::POST, "/.waiting-room/demo/join")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(joined.status(), 201);
+        joined.json::<Value>().await.unwrap()["ticket"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut shopper.ticket);
+        shopper
+    }
+
+    pub async fn place(&self) -> Value {
+        self.get("/.waiting-room/demo/status").await.1
+    }
+
+    pub async fn claim(&self) -> Response {
+        self.request(Method::POST, "/.waiting-room/demo/claim")
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Waits for the turn and comes in.
+    pub async fn is_let_in(mut self) -> Self {
+        eventually(SOON, "the turn comes", async || {
+            self.place().await["state"] == "called"
+        })
+        .await;
+        let claimed = self.claim().await;
+        assert_eq!(claimed.status(), 200);
+        let claimed: Value = claimed.json().await.unwrap();
+        self.pass = claimed["pass"].as_str().map(str::to_owned);
+        self
+    }
+
+    pub async fn leaves(&self) {
+        assert_eq!(
+            self.request(Method::POST, "/.waiting-room/demo/leave")
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            204
+        );
+    }
+
+    /// How many units the shop shows as left.
+    pub async fn left(&self) -> i64 {
+        self.get("/products/sneaker").await.1["stock"]["available"]
+            .as_i64()
+            .unwrap()
+    }
+
+    /// Orders one unit and waits for the decision.
+    pub async fn order(&self, key: &str) -> (u16, Value) {
+        let order = json!({ "lines": [{ "product_id": "sneaker", "quantity": 1 }] });
+        let request = self.request(Method::POST, "/orders").json(&order);
+        read(
+            request
+                .header("Idempotency-Key", format!("\"{key}\""))
+                .header("Prefer", "wait=15"),
+        )
+        .await
+    }
+
+    pub async fn pays(&self, order: &str, card: &str) {
+        let (status, checkout) = read(self.request(Method::POST, &format!("/orders/{order}/pay"))).await;
+        assert_eq!(status, 200, "{checkout}");
+        let page = checkout["checkout_url"].as_str().unwrap();
+        let address = page.replace("/checkout/", "/v1/payments/") + "/confirm";
+        let confirmed = self
+            .stack
+            .http
+            .post(address)
+            .json(&json!({ "card_number": card }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(confirmed.status(), 200);
+    }
+
+    pub async fn order_becomes(&self, order: &str, state: &str) {
+        let path = format!("/orders/{order}");
+        eventually(SOON, &format!("the order is {state}"), async || {
+            self.get(&path).await.1["state"] == state
+        })
+        .await;
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        read(self.request(Method::GET, path)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self
+            .stack
+            .http
+            .request(method, format!("http://{}{path}", self.stack.edge));
+        let request = request.header("Waiting-Room-Ticket", &self.ticket);
+        self.pass
+            .iter()
+            .fold(request, |request, pass| request.header("Waiting-Room-Pass", pass))
+    }
+}
+
+async fn read(request: RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.json().await.unwrap_or_default())
+}
