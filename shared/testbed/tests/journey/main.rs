@@ -17,7 +17,7 @@ use testbed::eventually;
 async fn from_the_line_to_a_paid_order() {
     let stack = Stack::start(2).await;
     let ann = Shopper::joins(&stack).await;
-    let ann = ann.is_let_in().await;
+    let ann = ann.comes_in().await;
     // The edge was there before the shop, and has seen it unwell.
     let open = async || ann.get("/products/sneaker").await.0 == 200;
     eventually(SOON, "the shop is seen to be well", open).await;
@@ -48,7 +48,7 @@ async fn from_the_line_to_a_paid_order() {
     // Ann leaves, and Bob's turn has come, by itself.
     ann.leaves().await;
     assert_eq!(ann.get("/products/sneaker").await.0, 410);
-    let bob = bob.is_let_in().await;
+    let bob = bob.comes_in().await;
     assert_eq!(
         bob.get(&format!("/orders/{id}")).await.0,
         404,
@@ -73,7 +73,7 @@ async fn from_the_line_to_a_paid_order() {
 #[tokio::test]
 async fn an_operators_change_reaches_the_shopper_within_a_second() {
     let stack = Stack::start(1).await;
-    let _inside = Shopper::joins(&stack).await.is_let_in().await;
+    let _inside = Shopper::joins(&stack).await.comes_in().await;
     let shopper = Shopper::joins(&stack).await;
     assert_eq!(shopper.place().await["users_per_minute"], 6_000);
     stack
@@ -86,7 +86,7 @@ async fn an_operators_change_reaches_the_shopper_within_a_second() {
         told,
     )
     .await;
-    let let_in: Shopper = shopper.is_let_in().await;
+    let let_in: Shopper = shopper.comes_in().await;
     let open = async || let_in.get("/products/sneaker").await.0 == 200;
     eventually(SOON, "the second place is open", open).await;
     let keys: Value = let_in.get("/.well-known/jwks.json").await.1;

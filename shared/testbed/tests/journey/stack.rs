@@ -2,8 +2,13 @@
 
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
-use testbed::{BrokerNamespace, Database, Process, RedisNamespace, eventually, free_address};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use testbed::{BrokerNamespace, Database, Process, ProcessBuilder, RedisNamespace, eventually, free_address};
 
 pub const SOON: Duration = Duration::from_secs(20);
 pub const PAID: &str = "4242 4242 4242 4242";
@@ -38,61 +43,23 @@ impl Stack {
         broker.own_exchanges(topology.exchanges());
         let [edge, admin, shop, worker, payments] = [(); 5].map(|()| free_address());
         let config = config(shop);
-        for command in [
-            &["migrate"][..],
-            &["seed-demo", "--product", "sneaker", "--stock", &stock.to_string()],
-        ] {
-            let mut done = Process::workspace("catalog-api")
-                .args(command)
-                .env("DATABASE_URL", database.url())
-                .start()
-                .await;
-            eventually(SOON, "the database is prepared", async || !done.is_running()).await;
-        }
-        let on_stores = |program: &str, listen: SocketAddr| {
-            Process::workspace(program)
-                .env("DATABASE_URL", database.url())
-                .env("AMQP_URL", broker.url())
-                .env("BROKER_PREFIX", broker.prefix())
-                .env("PAYMENTS_WEBHOOK_SECRET", WEBHOOK_SECRET)
-                .ready_at(listen, "/readyz")
+        let wiring = Wiring {
+            edge,
+            admin,
+            shop,
+            worker,
+            payments,
+            database: &database,
+            broker: &broker,
+            redis: &redis,
         };
+        wiring.prepare(stock).await;
+        // Each as soon as it can be: the worker and the shop need the others to be ready themselves.
         let programs = vec![
-            Process::workspace("waiting-room")
-                .arg("--config")
-                .arg(&config)
-                .env("WAITING_ROOM_LISTEN", edge)
-                .env("WAITING_ROOM_ADMIN_LISTEN", admin)
-                .env("WAITING_ROOM_ADMIN_TOKEN", TOKEN)
-                .env("WAITING_ROOM_KEYS", KEYS)
-                .env("WAITING_ROOM_REDIS_URL", redis.url())
-                .env("WAITING_ROOM_NAMESPACE", redis.prefix())
-                .ready_at(edge, "/.well-known/jwks.json")
-                .start()
-                .await,
-            on_stores("sandbox-payments", payments)
-                .env("SANDBOX_PAYMENTS_LISTEN", payments)
-                .env(
-                    "SANDBOX_PAYMENTS_WEBHOOK_URL",
-                    format!("http://{shop}/webhooks/payments"),
-                )
-                .start()
-                .await,
-            on_stores("order-worker", worker)
-                .env("ORDER_WORKER_LISTEN", worker)
-                .env("ORDER_WORKER_PAYMENTS_URL", format!("http://{payments}"))
-                .start()
-                .await,
-            on_stores("catalog-api", shop)
-                .env("CATALOG_API_LISTEN", shop)
-                .env(
-                    "CATALOG_API_JWKS_URL",
-                    format!("http://{edge}/.well-known/jwks.json"),
-                )
-                .env("CATALOG_API_PAYMENTS_URL", format!("http://{payments}"))
-                .env("CATALOG_API_PUBLIC_URL", format!("http://{edge}"))
-                .start()
-                .await,
+            wiring.edge(&config).start().await,
+            wiring.payments().start().await,
+            wiring.worker().start().await,
+            wiring.shop().start().await,
         ];
         let http = Client::builder().timeout(SOON).build().unwrap();
         Self {
@@ -124,6 +91,80 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.config);
+    }
+}
+
+/// Who listens where, and on which copy of the servers.
+struct Wiring<'a> {
+    edge: SocketAddr,
+    admin: SocketAddr,
+    shop: SocketAddr,
+    worker: SocketAddr,
+    payments: SocketAddr,
+    database: &'a Database,
+    broker: &'a BrokerNamespace,
+    redis: &'a RedisNamespace,
+}
+
+impl Wiring<'_> {
+    async fn prepare(&self, stock: u32) {
+        let seed = ["seed-demo", "--product", "sneaker", "--stock", &stock.to_string()];
+        for command in [&["migrate"][..], &seed] {
+            let command = Process::workspace("catalog-api").args(command);
+            let mut done = command.env("DATABASE_URL", self.database.url()).start().await;
+            eventually(SOON, "the database is prepared", async || !done.is_running()).await;
+        }
+    }
+
+    fn edge(&self, config: &Path) -> ProcessBuilder {
+        Process::workspace("waiting-room")
+            .arg("--config")
+            .arg(config)
+            .env("WAITING_ROOM_LISTEN", self.edge)
+            .env("WAITING_ROOM_ADMIN_LISTEN", self.admin)
+            .env("WAITING_ROOM_ADMIN_TOKEN", TOKEN)
+            .env("WAITING_ROOM_KEYS", KEYS)
+            .env("WAITING_ROOM_REDIS_URL", self.redis.url())
+            .env("WAITING_ROOM_NAMESPACE", self.redis.prefix())
+            .ready_at(self.edge, "/.well-known/jwks.json")
+    }
+
+    fn payments(&self) -> ProcessBuilder {
+        Process::workspace("sandbox-payments")
+            .env("SANDBOX_PAYMENTS_LISTEN", self.payments)
+            .env(
+                "SANDBOX_PAYMENTS_WEBHOOK_URL",
+                format!("http://{}/webhooks/payments", self.shop),
+            )
+            .env("PAYMENTS_WEBHOOK_SECRET", WEBHOOK_SECRET)
+            .ready_at(self.payments, "/readyz")
+    }
+
+    fn worker(&self) -> ProcessBuilder {
+        self.on_stores("order-worker")
+            .env("ORDER_WORKER_LISTEN", self.worker)
+            .env("ORDER_WORKER_PAYMENTS_URL", format!("http://{}", self.payments))
+            .ready_at(self.worker, "/readyz")
+    }
+
+    fn shop(&self) -> ProcessBuilder {
+        self.on_stores("catalog-api")
+            .env("CATALOG_API_LISTEN", self.shop)
+            .env(
+                "CATALOG_API_JWKS_URL",
+                format!("http://{}/.well-known/jwks.json", self.edge),
+            )
+            .env("CATALOG_API_PAYMENTS_URL", format!("http://{}", self.payments))
+            .env("CATALOG_API_PUBLIC_URL", format!("http://{}", self.edge))
+            .env("PAYMENTS_WEBHOOK_SECRET", WEBHOOK_SECRET)
+            .ready_at(self.shop, "/readyz")
+    }
+
+    fn on_stores(&self, program: &str) -> ProcessBuilder {
+        Process::workspace(program)
+            .env("DATABASE_URL", self.database.url())
+            .env("AMQP_URL", self.broker.url())
+            .env("BROKER_PREFIX", self.broker.prefix())
     }
 }
 
@@ -179,7 +220,7 @@ impl<'a> Shopper<'a> {
     }
 
     /// Waits for the turn and comes in.
-    pub async fn is_let_in(mut self) -> Self {
+    pub async fn comes_in(mut self) -> Self {
         eventually(SOON, "the turn comes", async || {
             self.place().await["state"] == "called"
         })
