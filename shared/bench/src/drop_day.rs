@@ -48,7 +48,7 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     everybody_in_line(plan, &edge, &mut k6).await?;
     edge.operate("POST", &format!("/rooms/{ROOM}/resume"), "").await?;
     say("the doors are open");
-    let status = watch(&mut k6, &pool).await?;
+    let status = watch(&edge, &mut k6, &pool).await?;
     let told = k6.told()?;
     settle(&pool).await;
     let lost = books::undecided(&pool, &told.accepted, SETTLED_WITHIN).await?;
@@ -57,13 +57,18 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     judge(plan, &told, lost, &books, status, began.elapsed())
 }
 
+/// How many stand in line.
+async fn waiting(edge: &Edge) -> anyhow::Result<u64> {
+    let room = edge.operate("GET", &format!("/rooms/{ROOM}"), "").await?;
+    room["waiting"]
+        .as_u64()
+        .with_context(|| format!("how many wait? {room}"))
+}
+
 async fn everybody_in_line(plan: &DropDayPlan, edge: &Edge, k6: &mut K6) -> anyhow::Result<()> {
     let deadline = Instant::now() + IN_LINE_WITHIN;
     loop {
-        let room = edge.operate("GET", &format!("/rooms/{ROOM}"), "").await?;
-        let waiting = room["waiting"]
-            .as_u64()
-            .with_context(|| format!("how many wait? {room}"))?;
+        let waiting = waiting(edge).await?;
         say(&format!("{waiting} of {} stand in line", plan.shoppers));
         if waiting >= u64::from(plan.shoppers) {
             return Ok(());
@@ -78,15 +83,16 @@ async fn everybody_in_line(plan: &DropDayPlan, edge: &Edge, k6: &mut K6) -> anyh
     }
 }
 
-async fn watch(k6: &mut K6, pool: &PgPool) -> anyhow::Result<ExitStatus> {
+async fn watch(edge: &Edge, k6: &mut K6, pool: &PgPool) -> anyhow::Result<ExitStatus> {
     let deadline = Instant::now() + OVER_WITHIN;
     loop {
         if let Ok(status) = tokio::time::timeout(TOLD_EVERY, k6.child.wait()).await {
             return status.context("wait for k6");
         }
         let books = Books::read(pool, PRODUCT).await?;
+        let waiting = waiting(edge).await?;
         say(&format!(
-            "{} of {} sold, {} held",
+            "{waiting} wait, {} of {} sold, {} held",
             books.sold, books.on_hand, books.held
         ));
         ensure!(Instant::now() < deadline, "the drop is not over");
