@@ -8,7 +8,8 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE},
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use waiting_room_domain::Moment;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -115,5 +116,33 @@ impl Reply {
         let seconds = pause.as_millis().div_ceil(1000).max(1);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         self.with(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// The whole answer as HTTP/1.1 on a connection that stays open.
+    pub fn to_http1(&self, now: Moment) -> Vec<u8> {
+        let mut text = Vec::with_capacity(512 + self.body.len());
+        let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| text.extend_from_slice(part));
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        put(&[
+            b"HTTP/1.1 ",
+            self.status.as_str().as_bytes(),
+            b" ",
+            reason.as_bytes(),
+            b"\r\n",
+        ]);
+        for (name, value) in &self.headers {
+            put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        }
+        let length = self.body.len().to_string();
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unix_seconds());
+        let date = httpdate::fmt_http_date(date);
+        put(&[
+            b"content-length: ",
+            length.as_bytes(),
+            b"\r\ndate: ",
+            date.as_bytes(),
+        ]);
+        put(&[b"\r\nconnection: keep-alive\r\n\r\n", &self.body]);
+        text
     }
 }

@@ -55,10 +55,11 @@ const LATEST_BY_DISTANCE: Duration = Duration::from_secs(20);
 
 impl PollPacing {
     /// When to ask next: a tenth of the expected wait, so that news is never much later than it matters, but not
-    /// so often that everybody together exceeds the budget. `spread` (any bits) lengthens it by up to a quarter,
-    /// so that those who joined together do not ask together.
-    pub fn poll_after(&self, wait: Option<WaitRange>, waiting: u64, spread: u32) -> Duration {
-        let by_distance = wait.map_or(LATEST_BY_DISTANCE / 4, |range| {
+    /// so often that everybody together exceeds the budget. While nobody knows the wait (a paused room may go on at
+    /// any moment), those in front ask first. `spread` (any bits) lengthens it by up to a quarter, so that those who
+    /// joined together do not ask together.
+    pub fn poll_after(&self, wait: Option<WaitRange>, ahead: u64, waiting: u64, spread: u32) -> Duration {
+        let by_distance = wait.map_or(Duration::from_millis(ahead.saturating_mul(10)), |range| {
             Duration::from_secs(range.low_seconds) / 10
         });
         let by_budget = waiting
@@ -141,7 +142,7 @@ mod tests {
             .map(|ahead| {
                 let wait = wait_range(&line(false, 0), &Limits::new(60_000, 100).unwrap(), ahead);
                 let spread = u32::try_from(ahead.wrapping_mul(2_654_435_761) % 1024).unwrap();
-                1_000.0 / pacing.poll_after(wait, waiting, spread).as_secs_f64()
+                1_000.0 / pacing.poll_after(wait, ahead, waiting, spread).as_secs_f64()
             })
             .sum();
         assert!(polls_per_second <= 30_000.0, "{polls_per_second}");
@@ -160,7 +161,13 @@ mod tests {
             low_seconds: 3,
             high_seconds: 4,
         });
-        assert_eq!(pacing.poll_after(wait, 10, 0), SOONEST);
-        assert!(pacing.poll_after(wait, 10, 1023) <= SOONEST * 5 / 4);
+        assert_eq!(pacing.poll_after(wait, 3, 10, 0), SOONEST);
+        assert!(pacing.poll_after(wait, 3, 10, 1023) <= SOONEST * 5 / 4);
+        assert_eq!(
+            pacing.poll_after(None, 3, 10, 0),
+            SOONEST,
+            "nor is the first in a paused line"
+        );
+        assert_eq!(pacing.poll_after(None, 1_000_000, 10, 0), LATEST_BY_DISTANCE);
     }
 }

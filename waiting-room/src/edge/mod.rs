@@ -1,6 +1,8 @@
 //! The edge: Pingora around the gate.
 
+mod front;
 mod origins;
+mod poll_head;
 mod proxy;
 mod serve;
 

@@ -169,6 +169,10 @@ fn status_of(error: &Error) -> u16 {
 }
 
 async fn write(session: &mut Session, reply: Reply) -> Result<()> {
+    // Nothing of ours takes a body. Who sends one all the same is answered, and the connection ends with it.
+    if !session.as_downstream_mut().is_body_empty() {
+        session.set_keepalive(None);
+    }
     let head_only = session.req_header().method == http::Method::HEAD;
     let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 1))?;
     for (name, value) in reply.headers {

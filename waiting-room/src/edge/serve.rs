@@ -1,9 +1,12 @@
 //! Starts Pingora and runs it until the process is asked to stop.
 
-use super::{origins::RunningOrigin, proxy::Edge};
+use super::{front::Front, origins::RunningOrigin, proxy::Edge};
 use crate::{config::Config, gate::Gate};
-use pingora_core::server::{RunArgs, Server, configuration::ServerConf};
-use pingora_proxy::http_proxy_service;
+use pingora_core::{
+    server::{RunArgs, Server, configuration::ServerConf},
+    services::listening::Service,
+};
+use pingora_proxy::HttpProxy;
 use std::sync::Arc;
 
 /// Connections to origins kept for reuse, in all.
@@ -28,7 +31,17 @@ pub fn serve(config: &Config, gate: Arc<Gate>) -> anyhow::Result<()> {
         origins.push(running);
         server.add_service(health);
     }
-    let mut service = http_proxy_service(&server.configuration, Edge { gate, origins });
+    let edge = Edge {
+        gate: Arc::clone(&gate),
+        origins,
+    };
+    let mut proxy = HttpProxy::new(edge, Arc::clone(&server.configuration));
+    proxy.handle_init_modules();
+    let front = Front {
+        gate,
+        proxy: Arc::new(proxy),
+    };
+    let mut service = Service::new("shoppers".to_owned(), front);
     service.add_tcp(&config.listen.to_string());
     server.add_service(service);
     server.run(RunArgs::default());

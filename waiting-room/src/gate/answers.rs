@@ -3,6 +3,7 @@
 use super::{
     CookieNames, Gate,
     place::{doors_open, place, session_of},
+    tokens::TICKET_HEADER_NAME,
     wants_page,
 };
 use crate::{
@@ -76,7 +77,9 @@ impl Gate {
         };
         match (&request.method, action) {
             (&Method::GET | &Method::HEAD, "") => snapshot(room, &view),
-            (&Method::GET | &Method::HEAD, "status") => self.status(cookies, room, &view, request),
+            (&Method::GET | &Method::HEAD, "status") => {
+                self.status(room, &view, cookies.ticket(&request.headers))
+            }
             (&Method::POST, "join") => self.join(cookies, room, &view, request).await,
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
@@ -94,9 +97,28 @@ impl Gate {
         })
     }
 
-    /// The waiting shopper's poll: memory only, and nothing waits.
-    fn status(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
-        let Some(ticket) = self.ticket(cookies, room, view, &request.headers) else {
+    /// The waiting shopper's poll, answered from memory; nothing waits. `header` finds the value of a header, `cookies`
+    /// the lines of cookies. Nothing when the room is not known (yet): then the long way answers.
+    pub fn poll<'a, I>(
+        &self,
+        room: &str,
+        header: impl FnOnce(&'static str) -> Option<&'a [u8]>,
+        cookies: impl FnOnce() -> I,
+    ) -> Option<(Reply, Moment)>
+    where
+        I: Iterator<Item = &'a [u8]>,
+    {
+        let room = self.rooms.by_id(room)?;
+        let names = self.cookies(room)?;
+        let view = room.view();
+        let view = view.as_ref()?;
+        let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
+        Some((self.status(room, view, sealed), view.now()))
+    }
+
+    fn status(&self, room: &Room, view: &View, sealed: Option<&[u8]>) -> Reply {
+        let ticket = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
+        let Some(ticket) = ticket else {
             return no_ticket(room);
         };
         let place = place(room, view, &ticket);

@@ -67,7 +67,12 @@ impl Gate {
         view: &View,
         headers: &HeaderMap,
     ) -> Option<Ticket> {
-        let ticket = self.keys.tickets.open(cookies.ticket(headers)?).ok()?;
+        self.open_ticket(room, view, cookies.ticket(headers)?)
+    }
+
+    /// The ticket that `sealed` is, if it is genuine and of the line that `view` shows.
+    pub(super) fn open_ticket(&self, room: &Room, view: &View, sealed: &[u8]) -> Option<Ticket> {
+        let ticket = self.keys.tickets.open(sealed).ok()?;
         let of_this_line = ticket.room == room.config.tag && ticket.epoch == view.line.epoch;
         of_this_line.then_some(ticket)
     }
@@ -106,7 +111,7 @@ pub(super) fn place<'a>(room: &'a Room, view: &View, ticket: &Ticket) -> Place<'
         ahead,
         behind,
         wait_seconds: wait.map(Wait::from),
-        poll_after_ms: poll_after_ms(room, view, ticket, wait, now),
+        poll_after_ms: poll_after_ms(room, view, ticket, wait, ahead, now),
         claim_before_unix_ms: claim_before.map(Moment::unix_ms),
         phase: view.phase.as_str(),
         paused: view.snapshot.control.paused,
@@ -129,7 +134,14 @@ pub(super) fn doors_open(phase: &Phase) -> Option<Moment> {
     }
 }
 
-fn poll_after_ms(room: &Room, view: &View, ticket: &Ticket, wait: Option<WaitRange>, now: Moment) -> u64 {
+fn poll_after_ms(
+    room: &Room,
+    view: &View,
+    ticket: &Ticket,
+    wait: Option<WaitRange>,
+    ahead: u64,
+    now: Moment,
+) -> u64 {
     // Spread by ticket and time, so that a shopper is not always the late one.
     let spread = ticket
         .number
@@ -137,7 +149,9 @@ fn poll_after_ms(room: &Room, view: &View, ticket: &Ticket, wait: Option<WaitRan
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         >> 48;
     let spread = u32::try_from(spread).unwrap_or(0);
-    let pause = room.pacing.poll_after(wait, view.snapshot.waiting(), spread);
+    let pause = room
+        .pacing
+        .poll_after(wait, ahead, view.snapshot.waiting(), spread);
     let until_doors = doors_open(&view.phase).map_or(Duration::ZERO, |at| at.since(now));
     let far_from_doors = until_doors > Duration::from_secs(60);
     let pause = if far_from_doors {

@@ -2,11 +2,12 @@
 
 use crate::config::RoomConfig;
 use cookie::{Cookie, SameSite, time::Duration as CookieAge};
-use http::{HeaderMap, HeaderName, header::COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
 use std::time::Duration;
 
+pub(super) const TICKET_HEADER_NAME: &str = "waiting-room-ticket";
 /// The ticket, for those without cookies.
-pub const TICKET_HEADER: HeaderName = HeaderName::from_static("waiting-room-ticket");
+pub const TICKET_HEADER: HeaderName = HeaderName::from_static(TICKET_HEADER_NAME);
 /// The pass, for those without cookies, and for origins.
 pub const PASS_HEADER: HeaderName = HeaderName::from_static("waiting-room-pass");
 
@@ -33,12 +34,24 @@ impl CookieNames {
 
     /// The ticket that a request carries.
     pub fn ticket<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-        carried(headers, &TICKET_HEADER, &self.ticket)
+        self.ticket_in(headers.get(TICKET_HEADER).map(HeaderValue::as_bytes), || {
+            cookie_lines(headers)
+        })
+    }
+
+    /// The ticket in the value of its header, else in the cookies.
+    pub fn ticket_in<'a, I>(&self, header: Option<&'a [u8]>, cookies: impl FnOnce() -> I) -> Option<&'a [u8]>
+    where
+        I: Iterator<Item = &'a [u8]>,
+    {
+        header.or_else(|| find_cookie(cookies(), &self.ticket))
     }
 
     /// The pass that a request carries.
     pub fn pass<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        carried(headers, &PASS_HEADER, &self.pass).and_then(|pass| std::str::from_utf8(pass).ok())
+        let header = headers.get(PASS_HEADER).map(HeaderValue::as_bytes);
+        let pass = header.or_else(|| find_cookie(cookie_lines(headers), &self.pass));
+        pass.and_then(|pass| std::str::from_utf8(pass).ok())
     }
 
     /// The cookie that keeps a ticket.
@@ -66,16 +79,17 @@ impl CookieNames {
     }
 }
 
-/// The value of a header, else of a cookie. No name or value of ours has anything to decode in it.
-fn carried<'a>(headers: &'a HeaderMap, header: &HeaderName, cookie: &str) -> Option<&'a [u8]> {
-    if let Some(value) = headers.get(header) {
-        return Some(value.as_bytes());
-    }
-    headers.get_all(COOKIE).iter().find_map(|line| {
-        line.as_bytes().split(|byte| *byte == b';').find_map(|pair| {
+fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)
+}
+
+/// The value of a cookie. No name or value of ours has anything to decode in it.
+fn find_cookie<'a>(mut lines: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
+    lines.find_map(|line| {
+        line.split(|byte| *byte == b';').find_map(|pair| {
             let value = pair
                 .trim_ascii_start()
-                .strip_prefix(cookie.as_bytes())?
+                .strip_prefix(name.as_bytes())?
                 .strip_prefix(b"=")?;
             Some(value.trim_ascii_end())
         })
@@ -85,7 +99,6 @@ fn carried<'a>(headers: &'a HeaderMap, header: &HeaderName, cookie: &str) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn a_token_is_found_among_other_cookies() {
@@ -100,16 +113,22 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.append(COOKIE, HeaderValue::from_static("other=1"));
             headers.append(COOKIE, HeaderValue::from_str(line).unwrap());
-            let found = carried(&headers, &TICKET_HEADER, "waiting-room-ticket-a");
+            let found = find_cookie(cookie_lines(&headers), "waiting-room-ticket-a");
             assert_eq!(found, expected.map(str::as_bytes), "{line}");
         }
     }
 
     #[test]
     fn a_header_stands_above_a_cookie() {
+        let names = CookieNames {
+            ticket: "t".to_owned(),
+            pass: "p".to_owned(),
+            secure: false,
+        };
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, HeaderValue::from_static("t=cookie"));
+        assert_eq!(names.ticket(&headers), Some(&b"cookie"[..]));
         headers.insert(TICKET_HEADER, HeaderValue::from_static("header"));
-        assert_eq!(carried(&headers, &TICKET_HEADER, "t"), Some(&b"header"[..]));
+        assert_eq!(names.ticket(&headers), Some(&b"header"[..]));
     }
 }
