@@ -1,9 +1,13 @@
-//! The front of every connection: answers plain polls by itself, and leaves everything else to the proxy behind it.
+//! The front of every connection: answers plain polls and joins by itself, and leaves everything else to the proxy behind
+//! it.
 //!
-//! A million people wait by polling, so a poll must cost little more than reading and writing it. The proxy is made for
-//! what goes further than this process. Both give the answer of one function, [`Gate::poll`].
+//! A million people come at once and wait by polling, so either must cost little more than reading and writing it. The
+//! proxy is made for what goes further than this process. Both give the answers of the same functions of the [`Gate`].
 
-use super::{poll_head::PollHead, proxy::Edge};
+use super::{
+    plain_head::{Action, PlainHead},
+    proxy::Edge,
+};
 use crate::gate::Gate;
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -40,7 +44,7 @@ impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let mut settings: Option<HttpPersistentSettings> = None;
         loop {
-            let read = match self.answer_polls(&mut stream, shutdown).await {
+            let read = match self.answer_plain(&mut stream, shutdown).await {
                 Next::Closed => return None,
                 Next::Proxy(read) => read,
             };
@@ -61,9 +65,9 @@ impl ServerApp for Front {
 }
 
 impl Front {
-    /// Answers polls until something else comes. One read is one request: whatever comes in pieces, or with more
+    /// Answers plain requests until something else comes. One read is one request: whatever comes in pieces, or with more
     /// behind it, is not plain.
-    async fn answer_polls(&self, stream: &mut Stream, shutdown: &ShutdownWatch) -> Next {
+    async fn answer_plain(&self, stream: &mut Stream, shutdown: &ShutdownWatch) -> Next {
         let mut read = BytesMut::with_capacity(HEAD_BYTES);
         loop {
             let received = fast_timeout(Duration::from_secs(IDLE_SECONDS), stream.read_buf(&mut read)).await;
@@ -71,11 +75,8 @@ impl Front {
                 return Next::Closed;
             }
             // A process that is about to end lets the proxy say so.
-            let answer = if *shutdown.borrow() {
-                None
-            } else {
-                self.answer(&read)
-            };
+            let stopping = *shutdown.borrow();
+            let answer = if stopping { None } else { self.answer(&read).await };
             let Some(answer) = answer else {
                 return Next::Proxy(read);
             };
@@ -86,14 +87,15 @@ impl Front {
         }
     }
 
-    /// The whole answer to a plain poll.
-    fn answer(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let head = PollHead::read(bytes)?;
-        let (reply, now) = self.gate.poll(
-            head.room,
-            |name| head.values(name).next(),
-            || head.values("cookie"),
-        )?;
+    /// The whole answer to a plain request.
+    async fn answer(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let head = PlainHead::read(bytes)?;
+        let header = |name| head.values(name).next();
+        let cookies = || head.values("cookie");
+        let (reply, now) = match head.action {
+            Action::Poll => self.gate.poll(head.room, header, cookies)?,
+            Action::Join => self.gate.join(head.room, header, cookies).await?,
+        };
         Some(reply.to_http1(now))
     }
 }

@@ -2,7 +2,7 @@
 
 mod front;
 mod origins;
-mod poll_head;
+mod plain_head;
 mod proxy;
 mod serve;
 

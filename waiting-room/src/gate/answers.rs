@@ -1,7 +1,7 @@
 //! What is addressed to the waiting room itself: `/.waiting-room/…` and the published keys.
 
 use super::{
-    CookieNames, Gate,
+    CookieNames, Gate, accepts_page,
     place::{doors_open, place, session_of},
     tokens::TICKET_HEADER_NAME,
     wants_page,
@@ -80,7 +80,10 @@ impl Gate {
             (&Method::GET | &Method::HEAD, "status") => {
                 self.status(room, &view, cookies.ticket(&request.headers))
             }
-            (&Method::POST, "join") => self.join(cookies, room, &view, request).await,
+            (&Method::POST, "join") => {
+                let (sealed, as_page) = (cookies.ticket(&request.headers), wants_page(&request.headers));
+                self.place_for(cookies, room, &view, sealed, as_page).await
+            }
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
             (_, "" | "status") => not_allowed("GET, HEAD"),
@@ -126,8 +129,35 @@ impl Gate {
         Reply::json(StatusCode::OK, &place).retry_after(pause)
     }
 
-    async fn join(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
-        let known = self.ticket(cookies, room, view, &request.headers);
+    /// A join, by the same parts of a request as [`Self::poll`].
+    pub async fn join<'a, I>(
+        &self,
+        room: &str,
+        header: impl Fn(&'static str) -> Option<&'a [u8]>,
+        cookies: impl FnOnce() -> I,
+    ) -> Option<(Reply, Moment)>
+    where
+        I: Iterator<Item = &'a [u8]>,
+    {
+        let room = self.rooms.by_id(room)?;
+        let names = self.cookies(room)?;
+        let view = room.view().clone()?;
+        let as_page = accepts_page(header("accept"));
+        let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
+        let reply = self.place_for(names, room, &view, sealed, as_page).await;
+        Some((reply, view.now()))
+    }
+
+    /// The place that the visitor has, or a new one.
+    async fn place_for(
+        &self,
+        cookies: &CookieNames,
+        room: &Room,
+        view: &View,
+        sealed: Option<&[u8]>,
+        as_page: bool,
+    ) -> Reply {
+        let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
         let known = known.filter(|ticket| {
             !matches!(
                 view.snapshot.standing(ticket.number, room.config.claim_window),
@@ -142,7 +172,7 @@ impl Gate {
             },
         };
         let cookie = cookies.set_ticket(sealed.clone());
-        if wants_page(&request.headers) {
+        if as_page {
             return Reply::see_other(&room.config.path).with_cookie(&cookie);
         }
         let mut place = place(room, view, &ticket);

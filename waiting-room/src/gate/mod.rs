@@ -21,9 +21,11 @@ use crate::{
     rooms::{Room, Rooms},
 };
 use contract::Problem;
-use http::{HeaderMap, header::ACCEPT, header::HOST, request::Parts};
+use http::{HeaderMap, HeaderValue, header::ACCEPT, header::HOST, request::Parts};
 use passes::Verifier;
 use std::collections::HashMap;
+
+const TEXT_HTML: &[u8] = b"text/html";
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -110,7 +112,9 @@ fn host(request: &Parts) -> &str {
 
 /// Whether a browser asks for a page to show.
 fn wants_page(headers: &HeaderMap) -> bool {
-    headers
-        .get(ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+    accepts_page(headers.get(ACCEPT).map(HeaderValue::as_bytes))
+}
+
+fn accepts_page(accept: Option<&[u8]>) -> bool {
+    accept.is_some_and(|accept| accept.windows(TEXT_HTML.len()).any(|part| part == TEXT_HTML))
 }

@@ -1,4 +1,4 @@
-//! Recognises the one request that comes by the ten thousand: a waiting shopper's poll, plain and complete.
+//! Recognises the two requests that come by the ten thousand: a waiting shopper's poll and a join, plain and complete.
 //!
 //! Only what every HTTP implementation reads in the same way is recognised. Whatever is odd in the least (a body, a
 //! second request behind the first, another version, a bare line feed, an upgrade …) is nothing for this path: the
@@ -9,11 +9,10 @@ use httparse::{EMPTY_HEADER, Header, Request, Status};
 /// A browser sends about twenty.
 const HEADERS_MAX: usize = 48;
 const PREFIX: &str = "/.waiting-room/";
-const SUFFIX: &str = "/status";
 
-/// Headers that change what a request is, or how long it is. `Connection: keep-alive` says nothing new and is allowed.
-const NOT_PLAIN: [&str; 7] = [
-    "content-length",
+/// Headers that change what a request is, or how long it is. `Connection: keep-alive` says nothing new and is allowed,
+/// and so does the one `Content-Length: 0` of a join.
+const NOT_PLAIN: [&str; 6] = [
     "transfer-encoding",
     "upgrade",
     "expect",
@@ -22,22 +21,48 @@ const NOT_PLAIN: [&str; 7] = [
     "http2-settings",
 ];
 
-/// A poll.
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Poll,
+    Join,
+}
+
+impl Action {
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Poll => "GET",
+            Self::Join => "POST",
+        }
+    }
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Poll => "/status",
+            Self::Join => "/join",
+        }
+    }
+}
+
+/// A plain request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PollHead<'a> {
+pub(super) struct PlainHead<'a> {
+    pub(super) action: Action,
     /// The room that is asked.
     pub(super) room: &'a str,
     headers: Vec<(&'a str, &'a [u8])>,
 }
 
-impl<'a> PollHead<'a> {
-    /// The poll that `bytes` are, if they are one from the first byte to the last.
+impl<'a> PlainHead<'a> {
+    /// The plain request that `bytes` are, if they are one from the first byte to the last.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
-        // Cheap and first: most requests that are no polls end here.
-        if !bytes.starts_with(b"GET /.waiting-room/")
-            || !bytes.ends_with(b"\r\n\r\n")
-            || has_bare_line_feed(bytes)
-        {
+        // Cheap and first: most other requests end here.
+        let action = match bytes {
+            [b'G', b'E', b'T', b' ', rest @ ..] if rest.starts_with(PREFIX.as_bytes()) => Action::Poll,
+            [b'P', b'O', b'S', b'T', b' ', rest @ ..] if rest.starts_with(PREFIX.as_bytes()) => Action::Join,
+            _ => return None,
+        };
+        if !bytes.ends_with(b"\r\n\r\n") || has_bare_line_feed(bytes) {
             return None;
         }
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];
@@ -45,19 +70,30 @@ impl<'a> PollHead<'a> {
         if request.parse(bytes).ok()? != Status::Complete(bytes.len()) || request.version != Some(1) {
             return None;
         }
-        let room = request.path?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+        if request.method? != action.method() {
+            return None;
+        }
+        let room = request
+            .path?
+            .strip_prefix(PREFIX)?
+            .strip_suffix(action.suffix())?;
         let is_id = room
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let headers: &[Header<'a>] = request.headers;
-        let hosts = headers
-            .iter()
-            .filter(|header| header.name.eq_ignore_ascii_case("host"))
-            .count();
-        if !is_id || hosts != 1 || !headers.iter().all(is_plain) {
+        let count = |name: &str| {
+            headers
+                .iter()
+                .filter(|header| header.name.eq_ignore_ascii_case(name))
+                .count()
+        };
+        let lengths_allowed = usize::from(action == Action::Join);
+        let unambiguous = count("host") == 1 && count("content-length") <= lengths_allowed;
+        if !is_id || !unambiguous || !headers.iter().all(is_plain) {
             return None;
         }
         Some(Self {
+            action,
             room,
             headers: headers.iter().map(|header| (header.name, header.value)).collect(),
         })
@@ -75,6 +111,9 @@ impl<'a> PollHead<'a> {
 fn is_plain(header: &Header<'_>) -> bool {
     if header.name.eq_ignore_ascii_case("connection") {
         return header.value.eq_ignore_ascii_case(b"keep-alive");
+    }
+    if header.name.eq_ignore_ascii_case("content-length") {
+        return header.value == b"0";
     }
     !NOT_PLAIN
         .iter()
@@ -99,11 +138,30 @@ mod tests {
 
     #[test]
     fn a_plain_poll_is_recognised() {
-        let poll = PollHead::read(POLL.as_bytes()).unwrap();
-        assert_eq!(poll.room, "demo");
+        let poll = PlainHead::read(POLL.as_bytes()).unwrap();
+        assert_eq!((poll.action, poll.room), (Action::Poll, "demo"));
         assert_eq!(poll.values("cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
         let kept = POLL.replace("Host", "Connection: Keep-Alive\r\nHost");
-        assert!(PollHead::read(kept.as_bytes()).is_some());
+        assert!(PlainHead::read(kept.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_plain_join_is_recognised() {
+        let join = POLL.replace("GET", "POST").replace("/status", "/join");
+        let with = |header: &str| join.replace("Host: shop", &format!("Host: shop\r\n{header}"));
+        for plain in [join.clone(), with("Content-Length: 0")] {
+            assert_eq!(PlainHead::read(plain.as_bytes()).unwrap().action, Action::Join);
+        }
+        for odd in [
+            join.replace("POST", "GET"),
+            join.replace("POST", "PUT"),
+            with("Content-Length: 00"),
+            with("Content-Length: 0\r\nContent-Length: 0"),
+            with("Content-Length: 1") + "x",
+            with("Transfer-Encoding: chunked"),
+        ] {
+            assert_eq!(PlainHead::read(odd.as_bytes()), None, "{odd:?}");
+        }
     }
 
     #[test]
@@ -138,7 +196,7 @@ mod tests {
             with(&"Y: 1\r\n".repeat(60)[..58 * 6]),
         ];
         for request in odd {
-            assert_eq!(PollHead::read(request.as_bytes()), None, "{request:?}");
+            assert_eq!(PlainHead::read(request.as_bytes()), None, "{request:?}");
         }
     }
 
@@ -146,7 +204,7 @@ mod tests {
     fn a_part_of_a_poll_is_none() {
         for end in 0..POLL.len() {
             assert_eq!(
-                PollHead::read(&POLL.as_bytes()[..end]),
+                PlainHead::read(&POLL.as_bytes()[..end]),
                 None,
                 "the first {end} bytes"
             );
