@@ -13,6 +13,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
+const OPEN_WITHIN: Duration = Duration::from_secs(20);
+
 /// What happened in one run.
 pub struct Run {
     /// The orders that were accepted.
@@ -51,6 +53,19 @@ impl Run {
     pub fn rate(&self) -> f64 {
         self.latency.len() as f64 / self.seconds
     }
+}
+
+/// Waits until the edge, which was there first, has seen that the shop is well.
+pub async fn until_open(public: SocketAddr, pass: &str) -> anyhow::Result<()> {
+    let request = http::request("GET", public, "/products", &[("Waiting-Room-Pass", pass)], "");
+    let open = async || {
+        let mut connection = Connection::open(public).await.ok()?;
+        let answer = connection.exchange(&request).await.ok()?;
+        (answer.status == 200).then_some(())
+    };
+    testbed::within(OPEN_WITHIN, open)
+        .await
+        .context("the edge does not reach the shop")
 }
 
 /// Orders for `seconds`; the connections share the passes out among them.

@@ -13,6 +13,7 @@ use crate::{
     scratch::Scratch,
     shop::{PRODUCT, READY_PATH, Shop},
 };
+use anyhow::Context;
 use serde_json::json;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use testbed::{RedisNamespace, free_address};
@@ -46,6 +47,7 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     let passes = Arc::new(crowd::admit(&edge, crowd.places, CLAIMING).await?);
 
     // Caches of passes and connections to everything: a shop that is open has them.
+    ordering::until_open(public, passes.first().context("nobody was let in")?).await?;
     say("warming up ...");
     let warm = ordering::run(public, &passes, plan.in_flight, WARM_UP_SECONDS, 0).await?;
     let mut tally = Tally {
