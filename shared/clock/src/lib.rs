@@ -29,10 +29,15 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the place where the time of day enters")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place where the time of day enters"
+    )]
     fn unix_ms(&self) -> u64 {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since_epoch.map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+        since_epoch.map_or(0, |elapsed| {
+            u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+        })
     }
 }
 
@@ -48,7 +53,10 @@ impl ManualClock {
 
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.0.fetch_add(
+            u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
+            Ordering::SeqCst,
+        );
     }
 }
 
@@ -59,7 +67,10 @@ impl Clock for ManualClock {
 }
 
 /// Fills `bytes` with randomness that nobody can guess.
-#[expect(clippy::disallowed_methods, reason = "this is the place where randomness enters")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place where randomness enters"
+)]
 pub fn fill_random(bytes: &mut [u8]) {
     rand::Rng::fill_bytes(&mut rand::rng(), bytes);
 }

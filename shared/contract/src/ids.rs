@@ -20,7 +20,9 @@ fn is_slug(text: &str) -> bool {
     !bytes.is_empty()
         && bytes.len() <= SLUG_MAX
         && bytes[0] != b'-'
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
 }
 
 macro_rules! slug {
@@ -180,6 +182,9 @@ mod tests {
             "shopper and key do not run into each other"
         );
         assert_eq!(order.as_uuid().get_version_num(), 8);
-        assert!(order < OrderId::derive(&ann, "k1", 2_000), "identifiers grow with the session's start");
+        assert!(
+            order < OrderId::derive(&ann, "k1", 2_000),
+            "identifiers grow with the session's start"
+        );
     }
 }

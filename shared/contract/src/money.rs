@@ -86,7 +86,10 @@ impl Money {
 
     /// This amount `quantity` times.
     pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
-        let minor = self.minor.checked_mul(i64::from(quantity)).ok_or(MoneyError::TooLarge)?;
+        let minor = self
+            .minor
+            .checked_mul(i64::from(quantity))
+            .ok_or(MoneyError::TooLarge)?;
         Ok(Self { minor, ..self })
     }
 }

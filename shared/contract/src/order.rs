@@ -43,7 +43,10 @@ impl OrderState {
 
     /// The word used in JSON and in rows.
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(state, _)| *state == self).map_or("pending", |(_, word)| word)
+        Self::ALL
+            .iter()
+            .find(|(state, _)| *state == self)
+            .map_or("pending", |(_, word)| word)
     }
 }
 
@@ -57,7 +60,11 @@ impl FromStr for OrderState {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL.iter().find(|(_, word)| *word == text).map(|(state, _)| *state).ok_or(UnknownWord)
+        Self::ALL
+            .iter()
+            .find(|(_, word)| *word == text)
+            .map(|(state, _)| *state)
+            .ok_or(UnknownWord)
     }
 }
 

@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn further_members_stand_beside_the_standard_ones() {
-        let problem = Problem::new(409, "sold-out", "Sold out").detail("No unit is left.").with("left", 0);
+        let problem = Problem::new(409, "sold-out", "Sold out")
+            .detail("No unit is left.")
+            .with("left", 0);
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(
             json,

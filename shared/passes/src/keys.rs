@@ -36,7 +36,9 @@ pub struct PassKey {
 
 impl std::fmt::Debug for PassKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PassKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("PassKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,8 @@ impl PassKey {
         let mut seed = [0u8; 32];
         let derived = Hkdf::<Sha256>::new(None, master).expand(b"waiting-room/pass/ed25519", &mut seed);
         derived.map_err(|_| KeyError::Derive(kid.to_owned()))?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Derive(kid.to_owned()))?;
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Derive(kid.to_owned()))?;
         Ok(Self {
             kid: kid.to_owned(),
             signing: EncodingKey::from_ed_der(&seed),
@@ -100,6 +103,8 @@ impl PassKeys {
 
     /// The public halves, as published at `/.well-known/jwks.json`.
     pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.keys.iter().map(PassKey::jwk).collect() }
+        JwkSet {
+            keys: self.keys.iter().map(PassKey::jwk).collect(),
+        }
     }
 }

@@ -24,7 +24,12 @@ impl RemoteKeys {
     /// Passes whose keys are published at `address`. Nothing is fetched yet.
     pub fn at(address: String, http: reqwest::Client) -> Self {
         let none = JwkSet { keys: Vec::new() };
-        Self { address, http, verifier: Verifier::new(&none), last_fetch: Mutex::new(None) }
+        Self {
+            address,
+            http,
+            verifier: Verifier::new(&none),
+            last_fetch: Mutex::new(None),
+        }
     }
 
     /// The claims of `token`; see [`Verifier::verify`]. An unknown key is looked up once before it is refused.
@@ -57,6 +62,13 @@ impl RemoteKeys {
     }
 
     async fn get(&self) -> Result<JwkSet, reqwest::Error> {
-        self.http.get(&self.address).timeout(REFETCH_PAUSE).send().await?.error_for_status()?.json().await
+        self.http
+            .get(&self.address)
+            .timeout(REFETCH_PAUSE)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await
     }
 }

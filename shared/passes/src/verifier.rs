@@ -42,7 +42,9 @@ pub struct Verifier {
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("remembered", &self.genuine.entry_count()).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("remembered", &self.genuine.entry_count())
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,8 +57,15 @@ impl Verifier {
         validation.set_audience(&[PASS_AUDIENCE]);
         // The library would ask the machine's clock; we compare `exp` ourselves with the time we are given.
         validation.validate_exp = false;
-        let genuine = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_idle(REMEMBERED_IDLE).build();
-        let verifier = Self { keys: RwLock::default(), genuine, validation };
+        let genuine = Cache::builder()
+            .max_capacity(REMEMBERED_MAX)
+            .time_to_idle(REMEMBERED_IDLE)
+            .build();
+        let verifier = Self {
+            keys: RwLock::default(),
+            genuine,
+            validation,
+        };
         verifier.replace_keys(keys);
         verifier
     }
@@ -68,7 +77,10 @@ impl Verifier {
             DecodingKey::from_jwk(jwk).ok().map(|key| (kid, key))
         });
         let usable = usable.collect();
-        *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = usable;
+        *self
+            .keys
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = usable;
         self.genuine.invalidate_all();
     }
 
@@ -94,9 +106,13 @@ impl Verifier {
         let header = jsonwebtoken::decode_header(token).map_err(|_| PassError::NotGenuine)?;
         let kid = header.kid.ok_or(PassError::NotGenuine)?;
         let claims = {
-            let keys = self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let keys = self
+                .keys
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let key = keys.get(&kid).ok_or(PassError::UnknownKey)?;
-            jsonwebtoken::decode::<PassClaims>(token, key, &self.validation).map_err(|_| PassError::NotGenuine)?
+            jsonwebtoken::decode::<PassClaims>(token, key, &self.validation)
+                .map_err(|_| PassError::NotGenuine)?
         };
         let claims = Arc::new(claims.claims);
         self.genuine.insert(token.into(), Arc::clone(&claims));
@@ -112,7 +128,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn ring(kids: &[&str]) -> PassKeys {
-        let keys = kids.iter().map(|kid| PassKey::derive(kid, kid.as_bytes()).unwrap());
+        let keys = kids
+            .iter()
+            .map(|kid| PassKey::derive(kid, kid.as_bytes()).unwrap());
         PassKeys::new(keys.collect()).unwrap()
     }
 
@@ -156,7 +174,10 @@ mod tests {
     fn another_key_under_the_same_name_is_noticed() {
         let forged = PassKeys::new(vec![PassKey::derive("1", b"somebody else's secret").unwrap()]).unwrap();
         let token = forged.sign(&claims(100)).unwrap();
-        assert_eq!(Verifier::new(&ring(&["1"]).jwks()).verify(&token, 1), Err(PassError::NotGenuine));
+        assert_eq!(
+            Verifier::new(&ring(&["1"]).jwks()).verify(&token, 1),
+            Err(PassError::NotGenuine)
+        );
     }
 
     #[test]
@@ -167,14 +188,21 @@ mod tests {
         others[0].iss = "somebody".to_owned();
         others[1].aud = "nobody".to_owned();
         for other in others {
-            assert_eq!(verifier.verify(&keys.sign(&other).unwrap(), 1), Err(PassError::NotGenuine));
+            assert_eq!(
+                verifier.verify(&keys.sign(&other).unwrap(), 1),
+                Err(PassError::NotGenuine)
+            );
         }
         let b64 = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
         let body = serde_json_of(&claims(100));
         for algorithm in ["none", "HS256", "RS256"] {
             let header = format!(r#"{{"alg":"{algorithm}","kid":"1","typ":"JWT"}}"#);
             let token = format!("{}.{}.{}", b64(&header), b64(&body), b64("signature"));
-            assert_eq!(verifier.verify(&token, 1), Err(PassError::NotGenuine), "{algorithm}");
+            assert_eq!(
+                verifier.verify(&token, 1),
+                Err(PassError::NotGenuine),
+                "{algorithm}"
+            );
         }
     }
 
