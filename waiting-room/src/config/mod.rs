@@ -1,6 +1,6 @@
 //! What the edge is told: a config file, or just an origin.
 //!
-//! The file is read as it stands ([`raw`]), then checked as a whole ([`validate`]): every mistake is reported at
+//! The file is read as it stands, then checked as a whole: every mistake is reported at
 //! once, each with its place, and nothing but a valid [`Config`] exists further in.
 
 mod raw;
