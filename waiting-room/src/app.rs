@@ -35,7 +35,8 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         let pacing = PollPacing {
             budget_per_second: config.poll_budget_per_second,
         };
-        let rooms = Rooms::start(config.rooms.clone(), pacing, &store, &clock, &shutdown);
+        let secrets = settings.keys.draws.clone();
+        let rooms = Rooms::start(config.rooms.clone(), pacing, secrets, &store, &clock, &shutdown);
         Arc::new(Gate::new(rooms, settings.keys, config.secure_cookies)?)
     };
     if let Some(token) = settings.admin_token {

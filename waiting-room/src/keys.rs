@@ -1,7 +1,9 @@
-//! The key ring: from one secret a key, the keys of tickets and of passes are derived.
+//! The key ring: from one secret a key, the keys of tickets and of passes are derived, and the secrets of draws.
 
+use crate::store::LineKey;
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use fairness::{Commitment, Secret, commitment};
 use hkdf::Hkdf;
 use passes::{PassKey, PassKeys};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +20,43 @@ pub struct KeyRing {
     pub tickets: TicketKeys,
     /// For every origin, by JWKS.
     pub passes: PassKeys,
+    /// For the edges alone, until they are revealed.
+    pub draws: DrawSecrets,
+}
+
+/// What the secrets of draws are derived from: nothing of them is stored, so that a store that forgets loses none.
+#[derive(Clone)]
+pub struct DrawSecrets {
+    masters: Vec<[u8; 32]>,
+}
+
+impl std::fmt::Debug for DrawSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DrawSecrets").finish_non_exhaustive()
+    }
+}
+
+impl DrawSecrets {
+    /// The secret that a draw is committed to: of the first key.
+    pub fn first(&self, line: &LineKey, draw: u32) -> Secret {
+        self.masters
+            .first()
+            .map_or(Secret([0; 32]), |master| draw_secret(master, line, draw))
+    }
+
+    /// The secret that was promised for a draw: of the key that was first then.
+    pub fn promised(&self, line: &LineKey, draw: u32, promise: &Commitment) -> Option<Secret> {
+        let mut secrets = self.masters.iter().map(|master| draw_secret(master, line, draw));
+        secrets.find(|secret| commitment(secret) == *promise)
+    }
+}
+
+fn draw_secret(master: &[u8; 32], line: &LineKey, draw: u32) -> Secret {
+    let info = format!("waiting-room/draw/1 {} {} {draw}", line.room, line.epoch.0);
+    let mut secret = [0; 32];
+    // 32 bytes are far below what HKDF can give.
+    let _ = Hkdf::<Sha256>::new(None, master).expand(info.as_bytes(), &mut secret);
+    Secret(secret)
 }
 
 impl KeyRing {
@@ -60,6 +99,9 @@ impl KeyRing {
             .iter()
             .map(|(id, secret)| PassKey::derive(&id.to_string(), secret));
         Ok(Self {
+            draws: DrawSecrets {
+                masters: secrets.iter().map(|(_, secret)| *secret).collect(),
+            },
             tickets: TicketKeys::new(signing, ticket_keys.collect()),
             passes: PassKeys::new(pass_keys.collect::<Result<_, _>>()?)?,
         })
@@ -98,15 +140,31 @@ mod tests {
         KeyRing::read(&SecretString::from(text))
     }
 
-    fn line(id: u16, byte: u8) -> String {
+    fn line_of(id: u16, byte: u8) -> String {
         format!("{id} {}\n", STANDARD.encode([byte; 32]))
     }
 
     #[test]
     fn the_first_key_signs_and_all_are_published() {
-        let ring = read(&format!("# rotated\n{}\n{}", line(2, 2), line(1, 1))).unwrap();
+        let ring = read(&format!("# rotated\n{}\n{}", line_of(2, 2), line_of(1, 1))).unwrap();
         assert_eq!(ring.passes.jwks().keys.len(), 2);
         assert_eq!(ring.passes.jwks().keys[0].common.key_id.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_promised_secret_is_found_after_the_keys_were_rotated() {
+        let line = LineKey {
+            room: "demo".parse().unwrap(),
+            epoch: waiting_room_domain::Epoch(5),
+        };
+        let before = read(&line_of(1, 1)).unwrap().draws;
+        let promise = commitment(&before.first(&line, 0));
+        let after = read(&format!("{}{}", line_of(2, 2), line_of(1, 1)))
+            .unwrap()
+            .draws;
+        assert_eq!(after.promised(&line, 0, &promise), Some(before.first(&line, 0)));
+        assert_eq!(after.promised(&line, 1, &promise), None, "every draw has its own");
+        assert_ne!(after.first(&line, 0), before.first(&line, 0));
     }
 
     #[test]
@@ -119,7 +177,7 @@ mod tests {
             "256 AAAA",
             "1 !",
             &format!("1 {secret}"),
-            &(line(1, 1) + &line(1, 2)),
+            &(line_of(1, 1) + &line_of(1, 2)),
         ] {
             let error = format!("{:#}", read(bad).unwrap_err());
             assert!(!error.contains(&secret), "{error}");

@@ -7,20 +7,23 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRequest, Path, Request, State, rejection::JsonRejection},
-    http::{StatusCode, header::AUTHORIZATION},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State, rejection::JsonRejection,
+    },
+    http::{StatusCode, header::AUTHORIZATION, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 use contract::Problem;
+use fairness::Actor;
 use metrics_exporter_prometheus::PrometheusHandle;
 use process::{ProblemResponse, matches_bearer};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::sync::Arc;
 use tracing::info;
-use waiting_room_domain::{ControlChange, Limits};
+use waiting_room_domain::{ControlChange, Limits, MESSAGE_MAX_CHARS, Switch};
 
 /// No change is longer than this.
 const BODY_MAX_BYTES: usize = 4_096;
@@ -44,6 +47,8 @@ pub fn router(operator: Operator) -> Router {
         .route("/rooms/{room}/limits", patch(limits))
         .route("/rooms/{room}/pause", post(pause))
         .route("/rooms/{room}/resume", post(resume))
+        .route("/rooms/{room}/switch", put(switch))
+        .route("/rooms/{room}/message", put(message).delete(no_message))
         .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(Arc::clone(&operator), authorise));
     Router::new()
@@ -79,11 +84,16 @@ async fn authorise(State(operator): State<Arc<Operator>>, request: Request, next
 struct RoomBody {
     room: String,
     title: String,
+    method: &'static str,
     phase: &'static str,
+    switch: &'static str,
+    message: Option<String>,
     epoch: u32,
-    paused: bool,
     users_per_minute: u32,
     max_active: u32,
+    /// Which share of those called comes.
+    turnout: f64,
+    lanes: Vec<LaneBody>,
     joined: u64,
     waiting: u64,
     called: u64,
@@ -97,22 +107,37 @@ struct RoomBody {
     server_time_unix_ms: u64,
 }
 
+/// The numbers of a lane.
+#[derive(Debug, Serialize)]
+struct LaneBody {
+    name: String,
+    weight: u32,
+    joined: u64,
+    waiting: u64,
+    called: u64,
+    missed: u64,
+}
+
 impl RoomBody {
     fn of(room: &Room, view: &View) -> Self {
         let snapshot = &view.snapshot;
         Self {
             room: room.config.id.to_string(),
             title: room.config.title.clone(),
+            method: room.config.method.as_str(),
             phase: view.phase.as_str(),
+            switch: snapshot.control.switch.as_str(),
+            message: snapshot.control.message.clone(),
             epoch: view.line.epoch.0,
-            paused: snapshot.control.paused,
             users_per_minute: view.limits.users_per_minute,
             max_active: view.limits.max_active,
-            joined: snapshot.issued,
+            turnout: snapshot.turnout.share(room.config.claim_window),
+            lanes: lanes(room, view),
+            joined: snapshot.issued(),
             waiting: snapshot.waiting(),
             called: snapshot.outstanding(),
             claimed: snapshot.claimed,
-            missed: snapshot.missed,
+            missed: snapshot.missed(),
             active_sessions: snapshot.active,
             full: snapshot.full,
             recovering: snapshot.is_recovering(),
@@ -120,6 +145,21 @@ impl RoomBody {
             server_time_unix_ms: view.now().unix_ms(),
         }
     }
+}
+
+fn lanes(room: &Room, view: &View) -> Vec<LaneBody> {
+    let config = &room.config.lanes;
+    let lanes = view.snapshot.lanes.iter().zip(&config.names).zip(&config.weights);
+    lanes
+        .map(|((lane, name), weight)| LaneBody {
+            name: name.clone(),
+            weight: *weight,
+            joined: lane.issued,
+            waiting: lane.waiting(),
+            called: lane.outstanding(),
+            missed: lane.missed,
+        })
+        .collect()
 }
 
 /// New limits; what is not named stays.
@@ -146,12 +186,14 @@ async fn room(State(operator): State<Arc<Operator>>, Path(id): Path<String>) -> 
     Ok(Json(RoomBody::of(room, &view)).into_response())
 }
 
-async fn limits(State(operator): State<Arc<Operator>>, Path(id): Path<String>, request: Request) -> Answer {
+async fn limits(
+    State(operator): State<Arc<Operator>>,
+    Path(id): Path<String>,
+    actor: Operating,
+    request: Request,
+) -> Answer {
     let (room, view) = find(&operator, &id)?;
-    let new: Json<NewLimits> = Json::from_request(request, &())
-        .await
-        .map_err(|error| bad_body(&error))?;
-    let new = new.0;
+    let new: NewLimits = body(request).await?;
     if new.users_per_minute.is_none() && new.max_active.is_none() {
         return Err(invalid("Name users_per_minute, max_active or both."));
     }
@@ -160,47 +202,120 @@ async fn limits(State(operator): State<Arc<Operator>>, Path(id): Path<String>, r
         new.max_active.unwrap_or(view.limits.max_active),
     );
     asked.map_err(|error| invalid(&error.to_string()))?;
-    let (users_per_minute, max_active) = (new.users_per_minute, new.max_active);
-    info!(
-        room = id,
-        ?users_per_minute,
-        ?max_active,
-        "an operator changes the limits"
-    );
-    change(
-        room,
-        ControlChange {
-            users_per_minute,
-            max_active,
-            paused: None,
-        },
-    )
-    .await
+    let new = ControlChange {
+        users_per_minute: new.users_per_minute,
+        max_active: new.max_active,
+        ..ControlChange::default()
+    };
+    change(room, &view, &actor, &new).await
 }
 
-async fn pause(State(operator): State<Arc<Operator>>, Path(id): Path<String>) -> Answer {
-    set_paused(&operator, &id, true).await
+async fn pause(State(operator): State<Arc<Operator>>, Path(id): Path<String>, actor: Operating) -> Answer {
+    set_switch(&operator, &id, &actor, Switch::Paused).await
 }
 
-async fn resume(State(operator): State<Arc<Operator>>, Path(id): Path<String>) -> Answer {
-    set_paused(&operator, &id, false).await
+async fn resume(State(operator): State<Arc<Operator>>, Path(id): Path<String>, actor: Operating) -> Answer {
+    set_switch(&operator, &id, &actor, Switch::Scheduled).await
 }
 
-async fn set_paused(operator: &Operator, id: &str, paused: bool) -> Answer {
-    let (room, _) = find(operator, id)?;
-    info!(room = id, paused, "an operator pauses or resumes");
-    change(
-        room,
-        ControlChange {
-            paused: Some(paused),
-            ..ControlChange::default()
-        },
-    )
-    .await
+/// Another switch.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewSwitch {
+    switch: String,
 }
 
-async fn change(room: &Room, change: ControlChange) -> Answer {
-    match room.change_control(change).await {
+async fn switch(
+    State(operator): State<Arc<Operator>>,
+    Path(id): Path<String>,
+    actor: Operating,
+    request: Request,
+) -> Answer {
+    let new: NewSwitch = body(request).await?;
+    let new = new
+        .switch
+        .parse::<Switch>()
+        .map_err(|error| invalid(&error.to_string()))?;
+    set_switch(&operator, &id, &actor, new).await
+}
+
+async fn set_switch(operator: &Operator, id: &str, actor: &Operating, switch: Switch) -> Answer {
+    let (room, view) = find(operator, id)?;
+    let new = ControlChange {
+        switch: Some(switch),
+        ..ControlChange::default()
+    };
+    change(room, &view, actor, &new).await
+}
+
+/// A message to those who wait.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMessage {
+    text: String,
+}
+
+async fn message(
+    State(operator): State<Arc<Operator>>,
+    Path(id): Path<String>,
+    actor: Operating,
+    request: Request,
+) -> Answer {
+    let new: NewMessage = body(request).await?;
+    let text = new.text.trim();
+    if text.is_empty() || text.chars().count() > MESSAGE_MAX_CHARS {
+        return Err(invalid(&format!(
+            "text must be 1 to {MESSAGE_MAX_CHARS} characters."
+        )));
+    }
+    set_message(&operator, &id, &actor, text.to_owned()).await
+}
+
+async fn no_message(
+    State(operator): State<Arc<Operator>>,
+    Path(id): Path<String>,
+    actor: Operating,
+) -> Answer {
+    set_message(&operator, &id, &actor, String::new()).await
+}
+
+async fn set_message(operator: &Operator, id: &str, actor: &Operating, text: String) -> Answer {
+    let (room, view) = find(operator, id)?;
+    let new = ControlChange {
+        message: Some(text),
+        ..ControlChange::default()
+    };
+    change(room, &view, actor, &new).await
+}
+
+/// Who operates: the name in `Waiting-Room-Actor`, for the log and the public record; all share one token.
+struct Operating(Actor);
+
+impl<S: Sync> FromRequestParts<S> for Operating {
+    type Rejection = ProblemResponse;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemResponse> {
+        let named = parts.headers.get("waiting-room-actor");
+        let name = named.map_or(Ok("operator"), |name| name.to_str());
+        let actor = name.ok().and_then(Actor::parse);
+        actor.map(Self).ok_or_else(|| {
+            let problem = Problem::new(400, "bad-actor", "The actor's name is not as expected");
+            ProblemResponse(problem.detail("Waiting-Room-Actor is 1 to 32 of a-z, 0-9, _ and -."))
+        })
+    }
+}
+
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ProblemResponse> {
+    let body: Json<T> = Json::from_request(request, &())
+        .await
+        .map_err(|error| bad_body(&error))?;
+    Ok(body.0)
+}
+
+async fn change(room: &Room, view: &View, actor: &Operating, change: &ControlChange) -> Answer {
+    let actor = actor.0.as_str();
+    info!(room = %room.config.id, actor, %change, "an operator changes the room");
+    match room.change_control(view, change, actor).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
         Err(error) => {
             tracing::warn!(

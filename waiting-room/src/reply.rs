@@ -13,6 +13,7 @@ use waiting_room_domain::Moment;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Our pages load their own files and talk to their own host, nothing else.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
@@ -46,6 +47,11 @@ impl Reply {
             Ok(body) => Self::new(status, JSON, body).with(CACHE_CONTROL, NO_STORE),
             Err(_) => Self::problem(&Problem::new(500, "internal", "Internal error")),
         }
+    }
+
+    /// Plain text.
+    pub fn text(text: String) -> Self {
+        Self::new(StatusCode::OK, TEXT, text)
     }
 
     /// A problem document.

@@ -1,17 +1,19 @@
 //! When which places were called: what a claim window is counted from.
 //!
-//! One entry a second in which anybody was called, kept for as long as a claim window lasts: some hundreds of
-//! entries, whatever the number of people waiting.
+//! One entry for each decision that called anybody, later one for each second of them, kept for as long as a claim
+//! window lasts: some hundreds of entries, whatever the number of people waiting.
 
-use crate::Moment;
+use crate::{Moment, TICK};
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 /// The longest claim window, and with it the bound on the log.
 pub(crate) const CLAIM_WINDOW_MAX: Duration = Duration::from_secs(600);
-const ENTRIES_MAX: usize = 640;
+/// For so long every call keeps its own moment: most people come within it, and how soon is of interest.
+const FINE: Duration = Duration::from_secs(5);
+const ENTRIES_MAX: usize = 700;
 const _: () = assert!(
-    ENTRIES_MAX as u64 > CLAIM_WINDOW_MAX.as_secs() + 2,
-    "every second of a window has room"
+    ENTRIES_MAX as u128 > CLAIM_WINDOW_MAX.as_secs() as u128 + FINE.as_millis() / TICK.as_millis() + 2,
+    "every second of a window has room, and every tick of the last ones"
 );
 
 /// Places below `below` (and not below an earlier entry's) became claimable at `at`.
@@ -39,13 +41,25 @@ impl CallLog {
         if below <= known {
             return;
         }
-        match self.calls.back_mut() {
-            // The whole second counts from its last call: windows are a little longer, never shorter.
-            Some(last) if last.at.unix_seconds() == now.unix_seconds() => *last = Call { below, at: now },
-            _ => self.calls.push_back(Call { below, at: now }),
-        }
+        self.calls.push_back(Call { below, at: now });
+        self.gather(now);
         while self.calls.len() > ENTRIES_MAX {
             self.calls.pop_front();
+        }
+    }
+
+    /// Makes one entry of the calls of a second that is long enough ago. It counts from the last of them: windows are
+    /// a little longer, never shorter.
+    fn gather(&mut self, now: Moment) {
+        let old = self.calls.partition_point(|call| call.at.plus(FINE) <= now);
+        // What is further back was gathered before.
+        let lately = usize::try_from(2_000 / TICK.as_millis()).unwrap_or(usize::MAX);
+        for index in (old.saturating_sub(lately).max(1)..old).rev() {
+            let (before, call) = (self.calls[index - 1], self.calls[index]);
+            if before.at.unix_seconds() == call.at.unix_seconds() {
+                self.calls[index - 1] = call;
+                self.calls.remove(index);
+            }
         }
     }
 
@@ -59,12 +73,26 @@ impl CallLog {
         settled
     }
 
-    /// Until when the place `rank` may be claimed; nothing if it was not called or is forgotten.
-    pub fn deadline(&self, rank: u64, window: Duration) -> Option<Moment> {
-        self.calls
-            .iter()
-            .find(|call| rank < call.below)
-            .map(|call| call.at.plus(window))
+    /// When the place `rank` was called; nothing if it was not, or is forgotten.
+    pub fn called_at(&self, rank: u64) -> Option<Moment> {
+        // Thousands of polls a second ask, and the log is in order.
+        let index = self.calls.partition_point(|call| call.below <= rank);
+        self.calls.get(index).map(|call| call.at)
+    }
+
+    /// The calls on record: how many places each was for, and when. Those below `settled_below` are none.
+    pub(crate) fn calls(&self, settled_below: u64) -> impl Iterator<Item = (u64, Moment)> {
+        let mut from = settled_below;
+        self.calls.iter().map(move |call| {
+            let count = call.below.saturating_sub(from);
+            from = from.max(call.below);
+            (count, call.at)
+        })
+    }
+
+    /// Lets `by` not count: every window ends so much later.
+    pub(crate) fn stand_still(&mut self, by: Duration) {
+        self.calls.iter_mut().for_each(|call| call.at = call.at.plus(by));
     }
 
     /// How many places became claimable after `since`.
@@ -121,14 +149,15 @@ mod tests {
         let mut log = CallLog::default();
         log.record(10, at(1_000));
         log.record(12, at(1_900));
-        log.record(20, at(5_000));
-        assert_eq!(log.deadline(0, WINDOW), Some(at(61_900)));
-        assert_eq!(log.deadline(11, WINDOW), Some(at(61_900)));
-        assert_eq!(log.deadline(12, WINDOW), Some(at(65_000)));
-        assert_eq!(log.deadline(20, WINDOW), None);
+        assert_eq!(log.called_at(0), Some(at(1_000)));
+        log.record(20, at(7_000));
+        assert_eq!(log.called_at(0), Some(at(1_900)), "one entry for the second");
+        assert_eq!(log.called_at(11), Some(at(1_900)));
+        assert_eq!(log.called_at(12), Some(at(7_000)));
+        assert_eq!(log.called_at(20), None);
         assert_eq!(log.expire(0, at(61_899), WINDOW), 0);
         assert_eq!(log.expire(0, at(61_900), WINDOW), 12);
-        assert_eq!(log.expire(12, at(65_000), WINDOW), 20);
+        assert_eq!(log.expire(12, at(67_000), WINDOW), 20);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How long it will take, as honestly as it can be known, and how often to ask.
 
-use crate::{Limits, Snapshot, moment::millis};
+use crate::{Doors, LaneId, Moment, Policy, Snapshot, moment::millis};
 use std::time::Duration;
 
 /// The last calls that an estimate looks at.
@@ -17,19 +17,23 @@ pub struct WaitRange {
     pub high_seconds: u64,
 }
 
-/// How long somebody with `ahead` people in front will wait; nothing when nobody can know: the doors are shut,
-/// the rate is nobody, or a full shop lets nobody out.
+/// How long somebody with `ahead` people of their lane in front will wait; nothing when nobody can know: the doors
+/// are shut, the rate is nobody, or a full shop lets nobody out.
 ///
 /// The low end is the rate in force, so that an operator's change shows at once. The high end is what really
-/// happened in the last minute when the shop is full, else the rate with a quarter in reserve.
-pub fn wait_range(snapshot: &Snapshot, limits: &Limits, ahead: u64) -> Option<WaitRange> {
-    let rate = u64::from(limits.users_per_minute);
-    let recent_since = snapshot.taken_at.unix_ms().saturating_sub(millis(RECENT));
-    let recent = snapshot
-        .call_log
-        .called_after(crate::Moment::from_unix_ms(recent_since), snapshot.settled_below);
-    let steady = if snapshot.full { recent.min(rate) } else { rate };
-    if rate == 0 || steady == 0 {
+/// happened in the last minute when the shop is full, else the rate with a quarter in reserve. The line moves faster
+/// than the rate by those who do not come, and a lane gets its part of it.
+pub fn wait_range(snapshot: &Snapshot, policy: &Policy<'_>, lane: LaneId, ahead: u64) -> Option<WaitRange> {
+    let share = snapshot.turnout.share(policy.claim_window);
+    let rate = per_minute(f64::from(policy.limits.users_per_minute) / share);
+    let steady = if snapshot.full {
+        called_last_minute(snapshot).min(rate)
+    } else {
+        rate
+    };
+    let part = lane_part(snapshot, policy, lane);
+    let (rate, steady) = (rate * part.0 / part.1, steady * part.0 / part.1);
+    if policy.doors != Doors::Open || rate == 0 || steady == 0 {
         return None;
     }
     // The person who asks is one of those to be called.
@@ -41,6 +45,35 @@ pub fn wait_range(snapshot: &Snapshot, limits: &Limits, ahead: u64) -> Option<Wa
         low_seconds,
         high_seconds,
     })
+}
+
+fn called_last_minute(snapshot: &Snapshot) -> u64 {
+    let since = snapshot.taken_at.unix_ms().saturating_sub(millis(RECENT));
+    let since = Moment::from_unix_ms(since);
+    let lanes = snapshot.lanes.iter();
+    lanes
+        .map(|lane| lane.call_log.called_after(since, lane.settled_below))
+        .sum()
+}
+
+/// Which part of the calls a lane gets: its weight, of the weights of all lanes in which somebody waits.
+fn lane_part(snapshot: &Snapshot, policy: &Policy<'_>, lane: LaneId) -> (u64, u64) {
+    let weight = |index: usize| u64::from(policy.weights.get(index).copied().unwrap_or(1).max(1));
+    let others = snapshot.lanes.iter().enumerate();
+    let others = others.filter(|(index, other)| *index != lane.index() && other.waiting() > 0);
+    let others: u64 = others.map(|(index, _)| weight(index)).sum();
+    let own = weight(lane.index());
+    (own, own + others)
+}
+
+fn per_minute(rate: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate in whole people, never negative"
+    )]
+    let rate = rate as u64;
+    rate
 }
 
 /// How often waiting shoppers may ask.
@@ -76,23 +109,34 @@ impl PollPacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Moment;
+    use crate::{DELAYS, Lane, Limits, Method, Turnout};
+
+    const LANE: LaneId = LaneId(0);
 
     fn line(full: bool, called_last_minute: u64) -> Snapshot {
-        let mut snapshot = Snapshot {
+        let mut lane = Lane::default();
+        lane.call_log
+            .record(called_last_minute, Moment::from_unix_ms(590_000));
+        Snapshot {
             taken_at: Moment::from_unix_ms(600_000),
+            lanes: vec![lane],
             full,
             ..Snapshot::default()
-        };
-        snapshot
-            .call_log
-            .record(called_last_minute, Moment::from_unix_ms(590_000));
-        snapshot
+        }
+    }
+
+    fn policy(users_per_minute: u32) -> Policy<'static> {
+        Policy {
+            limits: Limits::new(users_per_minute, 100).unwrap(),
+            weights: &[1, 3],
+            method: Method::Fifo,
+            claim_window: Duration::from_secs(60),
+            doors: Doors::Open,
+        }
     }
 
     #[test]
     fn the_wait_is_the_distance_over_the_rate() {
-        let limits = |rate| Limits::new(rate, 100).unwrap();
         let range = |low_seconds, high_seconds| {
             Some(WaitRange {
                 low_seconds,
@@ -127,8 +171,50 @@ mod tests {
             (line(false, 0), 1, 1_000_000, None, "beyond a day nobody knows"),
         ];
         for (snapshot, rate, ahead, expected, why) in table {
-            assert_eq!(wait_range(&snapshot, &limits(rate), ahead), expected, "{why}");
+            assert_eq!(
+                wait_range(&snapshot, &policy(rate), LANE, ahead),
+                expected,
+                "{why}"
+            );
         }
+        let shut = Policy {
+            doors: Doors::Shut,
+            ..policy(60)
+        };
+        assert_eq!(
+            wait_range(&line(false, 0), &shut, LANE, 99),
+            None,
+            "the doors are shut"
+        );
+    }
+
+    #[test]
+    fn a_lane_gets_its_part_of_the_rate() {
+        let mut two = line(false, 0);
+        let low = |two: &Snapshot| wait_range(two, &policy(60), LANE, 99).unwrap().low_seconds;
+        two.lanes.push(Lane::default());
+        assert_eq!(low(&two), 100, "nobody waits in the other");
+        two.lanes[1].issued = 5;
+        assert_eq!(low(&two), 400, "a quarter of the weights");
+    }
+
+    #[test]
+    fn the_line_moves_faster_by_those_who_do_not_come() {
+        let mut known = line(false, 0);
+        let (mut turnout, mut seen) = (Turnout::default(), Lane::default());
+        seen.call_log.record(100_000, Moment::from_unix_ms(1_000));
+        let mut claims = [0; DELAYS];
+        claims[0] = 50_000;
+        let calls = [(&seen.call_log, 0)];
+        turnout.learn(
+            &claims,
+            calls.into_iter(),
+            Moment::default(),
+            Moment::from_unix_ms(70_000),
+        );
+        known.turnout = turnout;
+        let low = wait_range(&known, &policy(60), LANE, 99).unwrap().low_seconds;
+        assert!((49..=52).contains(&low), "{low}");
     }
 
     #[test]
@@ -140,7 +226,7 @@ mod tests {
         let polls_per_second: f64 = (0..waiting)
             .step_by(1_000)
             .map(|ahead| {
-                let wait = wait_range(&line(false, 0), &Limits::new(60_000, 100).unwrap(), ahead);
+                let wait = wait_range(&line(false, 0), &policy(60_000), LANE, ahead);
                 let spread = u32::try_from(ahead.wrapping_mul(2_654_435_761) % 1024).unwrap();
                 1_000.0 / pacing.poll_after(wait, ahead, waiting, spread).as_secs_f64()
             })

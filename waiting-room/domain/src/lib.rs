@@ -6,22 +6,35 @@
 
 mod admission;
 mod call_log;
+mod control;
 mod estimate;
+mod lane;
 mod line;
+mod method;
 mod moment;
 mod room;
+mod rounds;
 mod schedule;
 mod session;
 mod snapshot;
 mod ticket;
+mod turnout;
 
-pub use admission::{ADMISSION_COST, Decision, Doors, decide};
+pub use admission::{ADMISSION_COST, Decision, Doors, LaneDecision, Policy, decide};
 pub use call_log::{CallLog, CallLogError};
+pub use control::{Control, ControlChange, MESSAGE_MAX_CHARS, NoSuchSwitch, Rules, Switch};
 pub use estimate::{PollPacing, WaitRange, wait_range};
-pub use line::{Advance, Claim, ClaimOutcome, JoinOutcome, LineState, Marks, Renewal};
+pub use lane::{LANES_MAX, LaneId};
+pub use line::{
+    Advance, Claim, ClaimOutcome, Held, Holder, HolderJoin, JoinGroup, JoinOutcome, LaneMarks, LineState,
+    Marks, Renewal,
+};
+pub use method::{Method, NoSuchMethod};
 pub use moment::Moment;
-pub use room::{Control, ControlChange, Limits, LimitsError, SessionRule, TICK};
+pub use room::{Limits, LimitsError, SessionRule, TICK};
+pub use rounds::{Rounds, RoundsError};
 pub use schedule::{Epoch, Phase, Schedule, ScheduleError, ScheduledDrop};
 pub use session::SessionId;
-pub use snapshot::{Snapshot, Standing};
+pub use snapshot::{Lane, Snapshot, Standing};
 pub use ticket::{RoomTag, TICKET_CHARS, Ticket, TicketError, TicketId, TicketKey, TicketKeys};
+pub use turnout::{DELAYS, Turnout, TurnoutError, delay_index};

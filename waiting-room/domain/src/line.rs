@@ -1,15 +1,19 @@
 //! A line as a value, with everything that can happen to it. The memory store is this and a lock; the Redis
 //! store's scripts do the same to the same fields.
 
-use crate::{ControlChange, Decision, Moment, SessionId, SessionRule, Snapshot};
+use crate::{
+    ControlChange, Decision, LANES_MAX, Lane, LaneId, Moment, Rounds, SessionId, SessionRule, Snapshot,
+    TicketId,
+};
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     time::Duration,
 };
 
-/// What an edge remembers of a line, by maximum: what it tells a store that forgot.
+/// What an edge remembers of a lane, by maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Marks {
+pub struct LaneMarks {
     /// Every number below was dealt.
     pub issued: u64,
     /// Every place below was called.
@@ -18,7 +22,7 @@ pub struct Marks {
     pub settled_below: u64,
 }
 
-impl Marks {
+impl LaneMarks {
     /// The higher of each.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
@@ -30,16 +34,86 @@ impl Marks {
     }
 }
 
-impl From<&Snapshot> for Marks {
+impl From<&Lane> for LaneMarks {
     /// Places called ahead of the joins belong to nobody and are not remembered.
-    fn from(snapshot: &Snapshot) -> Self {
-        let called = snapshot.called.min(snapshot.issued);
+    fn from(lane: &Lane) -> Self {
         Self {
-            issued: snapshot.issued,
-            called,
-            settled_below: snapshot.settled_below,
+            issued: lane.issued,
+            called: lane.called.min(lane.issued),
+            settled_below: lane.settled_below,
         }
     }
+}
+
+/// What an edge remembers of a line: what it tells a store that forgot.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Marks {
+    /// Every lane of the room, by its [`LaneId`].
+    pub lanes: Vec<LaneMarks>,
+    /// Counts the draws frozen and revealed.
+    pub draw_step: u64,
+    /// Every lane's rounds at that step.
+    pub rounds: Vec<Rounds>,
+    /// How many lines of the public log it has.
+    pub log_length: u64,
+}
+
+impl From<&Snapshot> for Marks {
+    fn from(snapshot: &Snapshot) -> Self {
+        Self {
+            lanes: snapshot.lanes.iter().map(LaneMarks::from).collect(),
+            draw_step: snapshot.draw_step,
+            rounds: snapshot.lanes.iter().map(|lane| lane.rounds.clone()).collect(),
+            log_length: 0,
+        }
+    }
+}
+
+/// Somebody who can have one place only: an account, or whoever holds an invitation. Nothing in it tells who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Holder(pub [u8; 16]);
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The place that a [`Holder`] has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The lane.
+    pub lane: LaneId,
+    /// The number in it.
+    pub number: u64,
+    /// When it was dealt.
+    pub issued_at: Moment,
+    /// The ticket's identifier.
+    pub id: TicketId,
+}
+
+/// One holder who joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HolderJoin {
+    /// Who.
+    pub holder: Holder,
+    /// The identifier of the ticket to be.
+    pub id: TicketId,
+    /// The place that they had and that is worth nothing any more.
+    pub instead_of: Option<TicketId>,
+}
+
+/// A group of joins, dealt numbers in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JoinGroup {
+    /// Which lane.
+    pub lane: LaneId,
+    /// How many numbers.
+    pub count: u32,
+    /// The root over their ticket identifiers, for the public log; nothing if the line keeps none.
+    pub root: Option<String>,
+    /// The first of them that are holders, in their order.
+    pub holders: Vec<HolderJoin>,
 }
 
 /// What became of a group of joins.
@@ -49,7 +123,11 @@ pub enum JoinOutcome {
     Dealt {
         /// The first of them.
         first: u64,
+        /// When.
+        at: Moment,
     },
+    /// One of the holders has got a place elsewhere meanwhile; nobody was dealt a number. Look them up again.
+    Held,
     /// The store is another than the one the edge knew, or is still being told what it forgot: look again first.
     Resync,
 }
@@ -57,10 +135,14 @@ pub enum JoinOutcome {
 /// A wish to come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// The ticket's number.
-    pub number: u64,
+    /// The ticket's lane.
+    pub lane: LaneId,
+    /// Its rank in that lane.
+    pub rank: u64,
     /// The session it becomes.
     pub session: SessionId,
+    /// How long after its call it comes ([`crate::delay_index`]).
+    pub delay_index: usize,
 }
 
 /// What became of a claim.
@@ -105,24 +187,30 @@ struct Session {
     until: Moment,
 }
 
-/// One line, whole. Memory is bounded by the sessions and claim windows, never by the number of people waiting.
+/// One line, whole. Memory is bounded by the sessions, claim windows and holders, never by the number of people
+/// waiting.
 #[derive(Debug, Clone, Default)]
 pub struct LineState {
     known: Snapshot,
-    claims: BTreeMap<u64, SessionId>,
+    claims: Vec<BTreeMap<u64, SessionId>>,
     sessions: HashMap<SessionId, Session>,
+    holders: HashMap<Holder, Held>,
+    log: Vec<String>,
 }
 
 impl LineState {
     /// An empty line of the given life of the store.
     pub fn new(incarnation: u64) -> Self {
-        Self {
-            known: Snapshot {
-                incarnation,
-                ..Snapshot::default()
-            },
+        let known = Snapshot {
+            incarnation,
+            ..Snapshot::default()
+        };
+        let mut line = Self {
+            known,
             ..Self::default()
-        }
+        };
+        line.widen(1);
+        line
     }
 
     /// What edges read.
@@ -132,42 +220,91 @@ impl LineState {
             .values()
             .filter(|session| session.until > now)
             .count();
-        Snapshot {
+        let mut snapshot = Snapshot {
             taken_at: now,
-            open_claims: self.claims.len() as u64,
             active: active as u64,
             ..self.known.clone()
+        };
+        for (lane, claims) in snapshot.lanes.iter_mut().zip(&self.claims) {
+            lane.open_claims = claims.len() as u64;
         }
+        snapshot
     }
 
-    /// Deals `count` numbers.
-    pub fn join(&mut self, count: u32, incarnation: u64) -> JoinOutcome {
+    /// The lines of the public log from `known` on, and how many there are.
+    pub fn log_from(&self, known: u64) -> (&[String], u64) {
+        let from = usize::try_from(known).unwrap_or(usize::MAX).min(self.log.len());
+        (&self.log[from..], self.log.len() as u64)
+    }
+
+    /// Sees to it that the line has so many lanes.
+    pub fn widen(&mut self, lanes: usize) {
+        let lanes = lanes.clamp(self.known.lanes.len(), LANES_MAX);
+        self.known.lanes.resize_with(lanes, Lane::default);
+        self.claims.resize_with(lanes, BTreeMap::default);
+    }
+
+    /// Deals numbers to a group.
+    pub fn join(&mut self, group: &JoinGroup, incarnation: u64, now: Moment) -> JoinOutcome {
         if incarnation != self.known.incarnation {
             return JoinOutcome::Resync;
         }
-        let first = self.known.issued;
-        self.known.issued += u64::from(count);
-        JoinOutcome::Dealt { first }
+        let has = |join: &HolderJoin| self.holders.get(&join.holder).map(|held| held.id);
+        if group.holders.iter().any(|join| has(join) != join.instead_of) {
+            return JoinOutcome::Held;
+        }
+        self.widen(group.lane.index() + 1);
+        let Some(lane) = self.known.lanes.get_mut(group.lane.index()) else {
+            return JoinOutcome::Resync;
+        };
+        let first = lane.issued;
+        lane.issued += u64::from(group.count);
+        for (join, number) in group.holders.iter().zip(first..) {
+            let held = Held {
+                lane: group.lane,
+                number,
+                issued_at: now,
+                id: join.id,
+            };
+            self.holders.insert(join.holder, held);
+        }
+        if let Some(root) = &group.root {
+            let (at, lane, count) = (now.unix_ms(), group.lane, group.count);
+            self.log.push(format!("join {at} {lane} {first} {count} {root}"));
+        }
+        JoinOutcome::Dealt { first, at: now }
+    }
+
+    /// The place that somebody has.
+    pub fn held_by(&self, holder: &Holder) -> Option<Held> {
+        self.holders.get(holder).copied()
     }
 
     /// Lets a called ticket in.
     pub fn claim(&mut self, claim: Claim, rule: &SessionRule, now: Moment) -> ClaimOutcome {
-        if claim.number < self.known.settled_below {
+        let Some(lane) = self.known.lanes.get(claim.lane.index()) else {
+            return ClaimOutcome::Missed;
+        };
+        if claim.rank < lane.settled_below {
             return ClaimOutcome::Missed;
         }
-        if claim.number >= self.known.called.min(self.known.issued) {
+        if claim.rank >= lane.called.min(lane.issued) {
             return ClaimOutcome::NotCalled;
         }
-        if self.claims.contains_key(&claim.number) {
+        let claims = &mut self.claims[claim.lane.index()];
+        if claims.contains_key(&claim.rank) {
             return self.claimed_before(claim.session, now);
         }
         let session = Session {
             since: now,
             until: now.plus(rule.length.min(rule.hard_cap)),
         };
-        self.claims.insert(claim.number, claim.session);
+        claims.insert(claim.rank, claim.session);
         self.sessions.insert(claim.session, session);
         self.known.claimed += 1;
+        if let Some(count) = self.known.claims_by_delay.get_mut(claim.delay_index) {
+            *count += 1;
+        }
         ClaimOutcome::Admitted {
             since: session.since,
             until: session.until,
@@ -211,17 +348,35 @@ impl LineState {
     }
 
     /// Puts a decision into force, if nothing has changed since its snapshot was taken.
-    pub fn advance(&mut self, read_revision: u64, decision: &Decision) -> Advance {
-        if read_revision != self.known.revision {
+    pub fn advance(&mut self, read_revision: u64, decision: &Decision, now: Moment) -> Advance {
+        if read_revision != self.known.revision || decision.lanes.len() != self.known.lanes.len() {
             return Advance::Stale;
         }
-        // Joins go on while a decision is made: whoever was dealt a called number keeps it.
-        let dealt_and_called = self.known.called.min(self.known.issued);
-        self.known.called = decision.called.max(dealt_and_called);
-        self.settle(decision.settled_below);
+        for (index, decided) in decision.lanes.iter().enumerate() {
+            self.settle(index, decided.settled_below);
+            let lane = &mut self.known.lanes[index];
+            // Joins go on while a decision is made: whoever was dealt a called number keeps it.
+            let dealt_and_called = lane.called.min(lane.issued);
+            lane.called = decided.called.max(dealt_and_called);
+            lane.turn = decided.turn;
+            lane.call_log = decided.call_log.clone();
+        }
+        if let Some(drawn) = &decision.drawn {
+            for (lane, rounds) in self.known.lanes.iter_mut().zip(drawn) {
+                lane.rounds = rounds.clone();
+            }
+            self.known.draw_step += 1;
+        }
+        self.log.extend(decision.log.iter().cloned());
+        if decision.freeze {
+            self.freeze(now);
+        }
         self.known.credit = decision.credit;
-        self.known.call_log = decision.call_log.clone();
+        self.known.claims_counted = decision.claims_counted;
+        self.known.turnout = decision.turnout.clone();
         self.known.full = decision.full;
+        self.known.autopilot.clone_from(&decision.autopilot);
+        self.known.stock.clone_from(&decision.stock);
         self.known.ticked_at = decision.decided_at;
         self.known.revision += 1;
         self.sessions
@@ -229,225 +384,86 @@ impl LineState {
         Advance::Written
     }
 
-    fn settle(&mut self, settled_below: u64) {
-        let open = self.claims.split_off(&settled_below);
-        let claimed = std::mem::replace(&mut self.claims, open).len() as u64;
-        let settled = settled_below.saturating_sub(self.known.settled_below);
-        self.known.missed += settled.saturating_sub(claimed);
-        self.known.settled_below = self.known.settled_below.max(settled_below);
+    fn settle(&mut self, lane: usize, settled_below: u64) {
+        let claims = &mut self.claims[lane];
+        let open = claims.split_off(&settled_below);
+        let claimed = std::mem::replace(claims, open).len() as u64;
+        let lane = &mut self.known.lanes[lane];
+        let settled = settled_below.saturating_sub(lane.settled_below);
+        lane.missed += settled.saturating_sub(claimed);
+        lane.settled_below = lane.settled_below.max(settled_below);
     }
 
-    /// Puts an operator's change into force.
-    pub fn change_control(&mut self, change: ControlChange) {
-        self.known.control = change.on(self.known.control);
+    /// Freezes everybody who waits undrawn, in every lane.
+    fn freeze(&mut self, now: Moment) {
+        let lanes = self.known.lanes.iter_mut().enumerate();
+        let frozen = lanes.map(|(index, lane)| {
+            let (from, to) = lane.rounds.freeze(lane.called, lane.issued);
+            format!("{index}:{from}:{to}")
+        });
+        let frozen = frozen.collect::<Vec<_>>().join(",");
+        let (at, draw) = (now.unix_ms(), self.known.draws);
+        self.log.push(format!("freeze {at} {draw} {frozen}"));
+        self.known.draws += 1;
+        self.known.draw_step += 1;
+        self.known.frozen_at = now;
+    }
+
+    /// Puts an operator's change into force, and notes who made it.
+    pub fn change_control(&mut self, change: &ControlChange, actor: Option<&str>, now: Moment) {
+        self.known.control = change.on(&self.known.control);
         self.known.revision += 1;
+        if let Some(actor) = actor {
+            let at = now.unix_ms();
+            self.log.push(format!("operator {at} {actor} {change}"));
+        }
     }
 
     /// Raises what was forgotten to what an edge remembers. Nothing happens to a line that forgot nothing;
     /// otherwise it stands still for `pause`, so that every edge can tell.
-    pub fn restore(&mut self, marks: Marks, now: Moment, pause: Duration) {
-        let known = Marks {
-            issued: self.known.issued,
-            called: self.known.called,
-            settled_below: self.known.settled_below,
-        };
-        let merged = known.merge(marks);
-        if merged == known {
-            return;
+    pub fn restore(&mut self, marks: &Marks, now: Moment, pause: Duration) {
+        self.widen(marks.lanes.len());
+        let mut raised = marks.log_length > self.log.len() as u64;
+        for (lane, marks) in self.known.lanes.iter_mut().zip(&marks.lanes) {
+            let known = LaneMarks {
+                issued: lane.issued,
+                called: lane.called,
+                settled_below: lane.settled_below,
+            };
+            let merged = known.merge(*marks);
+            raised |= merged != known;
+            lane.issued = merged.issued;
+            lane.called = merged.called;
+            lane.settled_below = merged.settled_below;
         }
-        self.known.issued = merged.issued;
-        self.known.called = merged.called;
-        self.known.settled_below = merged.settled_below;
-        self.known.recovering_until = now.plus(pause);
-        self.known.revision += 1;
+        if marks.draw_step > self.known.draw_step {
+            for (lane, rounds) in self.known.lanes.iter_mut().zip(&marks.rounds) {
+                lane.rounds = rounds.clone();
+            }
+            self.known.draw_step = marks.draw_step;
+            self.known.draws = self.known.draws.max(draws_at(marks.draw_step));
+            raised = true;
+        }
+        if raised {
+            self.known.recovering_until = now.plus(pause);
+            self.known.revision += 1;
+        }
     }
+
+    /// Adds the lines that the log has lost, if they follow on what it has.
+    pub fn restore_log(&mut self, at: u64, lines: &[String]) -> bool {
+        let fits = at == self.log.len() as u64;
+        if fits {
+            self.log.extend_from_slice(lines);
+        }
+        fits
+    }
+}
+
+/// Every draw takes two steps: it is frozen, then revealed.
+fn draws_at(draw_step: u64) -> u32 {
+    u32::try_from(draw_step.div_ceil(2)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Doors, Limits, decide};
-    use proptest::prelude::*;
-    use std::collections::HashSet;
-
-    const RULE: SessionRule = SessionRule {
-        length: Duration::from_secs(300),
-        sliding: true,
-        hard_cap: Duration::from_secs(900),
-    };
-    const WINDOW: Duration = Duration::from_secs(30);
-
-    fn at(ms: u64) -> Moment {
-        Moment::from_unix_ms(ms)
-    }
-
-    fn session(number: u64) -> SessionId {
-        let mut id = [0; 12];
-        id[..8].copy_from_slice(&number.to_be_bytes());
-        SessionId::from(id)
-    }
-
-    fn claim(number: u64) -> Claim {
-        Claim {
-            number,
-            session: session(number),
-        }
-    }
-
-    fn renewal(number: u64) -> Renewal {
-        Renewal {
-            session: session(number),
-            since: at(0),
-        }
-    }
-
-    fn tick(line: &mut LineState, now: Moment, limits: Limits) {
-        let snapshot = line.observe(now);
-        let decision = decide(&snapshot, &limits, WINDOW, Doors::Open);
-        assert_eq!(line.advance(snapshot.revision, &decision), Advance::Written);
-    }
-
-    #[test]
-    fn the_dealt_numbers_are_nobody_elses() {
-        let mut line = LineState::new(7);
-        assert_eq!(line.join(3, 7), JoinOutcome::Dealt { first: 0 });
-        assert_eq!(line.join(1, 7), JoinOutcome::Dealt { first: 3 });
-        assert_eq!(line.join(1, 8), JoinOutcome::Resync, "another life of the store");
-    }
-
-    #[test]
-    fn a_claim_is_granted_once_called_and_the_same_when_repeated() {
-        let mut line = LineState::new(1);
-        line.join(2, 1);
-        assert_eq!(line.claim(claim(0), &RULE, at(0)), ClaimOutcome::NotCalled);
-        tick(&mut line, at(1_000), Limits::new(60, 10).unwrap());
-        let admitted = line.claim(claim(0), &RULE, at(2_000));
-        assert_eq!(
-            admitted,
-            ClaimOutcome::Admitted {
-                since: at(2_000),
-                until: at(302_000)
-            }
-        );
-        assert_eq!(line.claim(claim(0), &RULE, at(9_000)), admitted);
-        assert_eq!(line.observe(at(9_000)).active, 1);
-        assert_eq!(line.observe(at(302_000)).active, 0);
-    }
-
-    #[test]
-    fn a_session_that_ended_does_not_come_back() {
-        let mut line = LineState::new(1);
-        line.join(1, 1);
-        tick(&mut line, at(1_000), Limits::new(60, 10).unwrap());
-        line.claim(claim(0), &RULE, at(1_000));
-        assert!(line.end(session(0), at(2_000)));
-        assert!(!line.end(session(0), at(2_000)));
-        assert_eq!(line.claim(claim(0), &RULE, at(3_000)), ClaimOutcome::Missed);
-        assert!(line.renew(&[renewal(0)], &RULE, at(3_000)).is_empty());
-    }
-
-    #[test]
-    fn renewing_slides_up_to_the_hard_cap() {
-        let mut line = LineState::new(1);
-        line.join(1, 1);
-        tick(&mut line, at(1_000), Limits::new(60, 10).unwrap());
-        line.claim(claim(0), &RULE, at(0));
-        let renewed = |line: &mut LineState, now| line.renew(&[renewal(0)], &RULE, at(now));
-        assert_eq!(renewed(&mut line, 100_000), [(session(0), at(400_000))]);
-        assert_eq!(renewed(&mut line, 390_000), [(session(0), at(690_000))]);
-        assert_eq!(renewed(&mut line, 680_000), [(session(0), at(900_000))]);
-        assert_eq!(renewed(&mut line, 900_000), []);
-    }
-
-    #[test]
-    fn an_unclaimed_place_is_missed_and_counted() {
-        let mut line = LineState::new(1);
-        line.join(2, 1);
-        tick(&mut line, at(1_000), Limits::new(6_000, 10).unwrap());
-        line.claim(claim(1), &RULE, at(1_500));
-        tick(&mut line, at(31_000), Limits::new(6_000, 10).unwrap());
-        assert_eq!(line.claim(claim(0), &RULE, at(31_100)), ClaimOutcome::Missed);
-        let known = line.observe(at(31_100));
-        assert_eq!((known.claimed, known.missed, known.settled_below), (1, 1, 2));
-    }
-
-    #[test]
-    fn a_line_that_forgot_is_told_and_stands_still_meanwhile() {
-        let mut line = LineState::new(2);
-        let marks = Marks {
-            issued: 50,
-            called: 20,
-            settled_below: 10,
-        };
-        line.restore(marks, at(1_000), Duration::from_secs(1));
-        let known = line.observe(at(1_500));
-        assert_eq!(Marks::from(&known), marks);
-        assert!(known.is_recovering());
-        assert!(!line.observe(at(2_000)).is_recovering());
-        line.restore(Marks::default(), at(9_000), Duration::from_secs(1));
-        assert!(
-            !line.observe(at(9_000)).is_recovering(),
-            "an edge that knows less tells nothing new"
-        );
-    }
-
-    #[derive(Debug, Clone)]
-    enum Happening {
-        Join(u32),
-        Claim(u64),
-        End(u64),
-        Renew(u64),
-        Tick(u64),
-        Limits(u32, u32),
-    }
-
-    fn happening() -> impl Strategy<Value = Happening> {
-        prop_oneof![
-            (1u32..40).prop_map(Happening::Join),
-            (0u64..400).prop_map(Happening::Claim),
-            (0u64..400).prop_map(Happening::End),
-            (0u64..400).prop_map(Happening::Renew),
-            (50u64..40_000).prop_map(Happening::Tick),
-            (0u32..100_000, 1u32..60).prop_map(|(rate, max)| Happening::Limits(rate, max)),
-        ]
-    }
-
-    proptest! {
-        /// Whatever happens, in whatever order: numbers are dealt once, the called stay called, and claims never
-        /// bring the sessions over the highest limit that was in force when their places were called.
-        #[test]
-        fn the_promises_hold(happenings in proptest::collection::vec(happening(), 1..200)) {
-            let mut line = LineState::new(1);
-            let mut now = at(1_000);
-            let mut limits = Limits::new(6_000, 20).unwrap();
-            let mut cap = u64::from(limits.max_active);
-            let mut dealt = HashSet::new();
-            for happening in happenings {
-                let before = line.observe(now);
-                match happening {
-                    Happening::Join(count) => {
-                        let JoinOutcome::Dealt { first } = line.join(count, 1) else { panic!("same life") };
-                        prop_assert!((first..first + u64::from(count)).all(|number| dealt.insert(number)));
-                    }
-                    Happening::Claim(number) => { line.claim(claim(number), &RULE, now); }
-                    Happening::End(number) => { line.end(session(number), now); }
-                    Happening::Renew(number) => { line.renew(&[renewal(number)], &RULE, now); }
-                    Happening::Tick(ms) => {
-                        now = now.plus(Duration::from_millis(ms));
-                        tick(&mut line, now, limits);
-                    }
-                    Happening::Limits(rate, max_active) => {
-                        limits = Limits::new(rate, max_active).unwrap();
-                        cap = cap.max(u64::from(max_active));
-                    }
-                }
-                let after = line.observe(now);
-                prop_assert!(after.called.min(after.issued) >= before.called.min(before.issued));
-                prop_assert!(after.settled_below >= before.settled_below);
-                prop_assert!(after.settled_below <= after.called.min(after.issued));
-                prop_assert!(after.active <= cap, "{} sessions, cap {cap}", after.active);
-                prop_assert!(after.active + after.outstanding() <= cap.max(before.active + before.outstanding()));
-            }
-        }
-    }
-}
+mod tests;

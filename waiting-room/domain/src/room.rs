@@ -53,51 +53,6 @@ impl Limits {
     }
 }
 
-/// What operators changed live. It lies in the store, so that every edge obeys it; what is not set here is as the
-/// config file says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Control {
-    /// Nobody is called while this is set. Those called already may still claim.
-    pub paused: bool,
-    /// Instead of the configured rate.
-    pub users_per_minute: Option<u32>,
-    /// Instead of the configured number of sessions.
-    pub max_active: Option<u32>,
-}
-
-impl Control {
-    /// The limits in force: the configured ones with the operators' changes on top.
-    pub fn limits(&self, configured: Limits) -> Limits {
-        Limits {
-            users_per_minute: self.users_per_minute.unwrap_or(configured.users_per_minute),
-            max_active: self.max_active.unwrap_or(configured.max_active),
-        }
-    }
-}
-
-/// What an operator changes now; the rest stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ControlChange {
-    /// Pause or resume.
-    pub paused: Option<bool>,
-    /// A new rate.
-    pub users_per_minute: Option<u32>,
-    /// A new number of sessions.
-    pub max_active: Option<u32>,
-}
-
-impl ControlChange {
-    /// `control` with this change on top.
-    #[must_use]
-    pub fn on(self, control: Control) -> Control {
-        Control {
-            paused: self.paused.unwrap_or(control.paused),
-            users_per_minute: self.users_per_minute.or(control.users_per_minute),
-            max_active: self.max_active.or(control.max_active),
-        }
-    }
-}
-
 /// How long an admitted shopper stays in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionRule {
@@ -118,21 +73,5 @@ mod tests {
         assert_eq!(Limits::new(u32::MAX, 1), Err(LimitsError::UsersPerMinute));
         assert_eq!(Limits::new(1, 0), Err(LimitsError::MaxActive));
         assert!(Limits::new(0, 1).is_ok(), "a rate of nobody is a rate");
-    }
-
-    #[test]
-    fn the_operators_change_stands_above_the_config() {
-        let configured = Limits::new(60, 100).unwrap();
-        let control = Control {
-            users_per_minute: Some(600),
-            ..Control::default()
-        };
-        assert_eq!(
-            control.limits(configured),
-            Limits {
-                users_per_minute: 600,
-                max_active: 100
-            }
-        );
     }
 }

@@ -7,8 +7,10 @@ use crate::Moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u32);
 
-/// The line of a room that has no schedule: it is always open.
-const EPOCH_ALWAYS: Epoch = Epoch(1);
+impl Epoch {
+    /// The line of a room that has no schedule: it is always open.
+    pub const ALWAYS: Self = Self(1);
+}
 
 /// One drop: people may line up, then the doors open, then they close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +110,15 @@ impl Schedule {
         Ok(Self { drops })
     }
 
+    /// Whether the room is always open.
+    pub fn is_empty(&self) -> bool {
+        self.drops.is_empty()
+    }
+
     /// The line that counts at `now`, and where it stands. Between two drops that is the next one's.
     pub fn at(&self, now: Moment) -> (Epoch, Phase) {
         let Some(last) = self.drops.last() else {
-            return (EPOCH_ALWAYS, Phase::Open { doors_close: None });
+            return (Epoch::ALWAYS, Phase::Open { doors_close: None });
         };
         match self.drops.iter().find(|drop| now < drop.doors_close) {
             Some(drop) => (drop.epoch(), phase_of(drop, now)),

@@ -7,6 +7,13 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(TicketId);
 
+impl SessionId {
+    /// The identifier of its ticket.
+    pub fn ticket_id(self) -> TicketId {
+        self.0
+    }
+}
+
 impl From<TicketId> for SessionId {
     fn from(ticket: TicketId) -> Self {
         Self(ticket)

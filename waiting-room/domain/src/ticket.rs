@@ -8,7 +8,7 @@
 //! | 0 | version, 1 |
 //! | 1 | key id |
 //! | 2 | flags, 0 |
-//! | 3 | lane, 0 |
+//! | 3 | lane |
 //! | 4..8 | room: the first four bytes of SHA-256 of its id |
 //! | 8..12 | epoch, big endian |
 //! | 12..20 | number, big endian |
@@ -16,7 +16,7 @@
 //! | 28..40 | ticket id, random |
 //! | 40..72 | HMAC-SHA256 of bytes 0..40 |
 
-use crate::{Epoch, Moment};
+use crate::{Epoch, LaneId, Moment};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::RoomId;
 use hmac::{Hmac, KeyInit, Mac};
@@ -53,7 +53,9 @@ pub struct Ticket {
     pub room: RoomTag,
     /// Which line of that room.
     pub epoch: Epoch,
-    /// The number dealt: nobody else in this line has it.
+    /// Which lane of that line.
+    pub lane: LaneId,
+    /// The number dealt: nobody else in this lane has it.
     pub number: u64,
     /// When.
     pub issued_at: Moment,
@@ -122,6 +124,7 @@ impl TicketKeys {
         let mut bytes = [0u8; SIGNED];
         bytes[0] = VERSION;
         bytes[1] = self.signing.id;
+        bytes[3] = ticket.lane.0;
         bytes[4..8].copy_from_slice(&ticket.room.0);
         bytes[8..12].copy_from_slice(&ticket.epoch.0.to_be_bytes());
         bytes[12..20].copy_from_slice(&ticket.number.to_be_bytes());
@@ -144,8 +147,8 @@ impl TicketKeys {
             return Err(TicketError::Malformed);
         }
         let (body, signature) = bytes.split_at(BODY);
-        // Flags and lane have no meaning in this version: a ticket that uses them is not for us.
-        if body[0] != VERSION || body[2] != 0 || body[3] != 0 {
+        // Flags have no meaning in this version: a ticket that uses them is not for us.
+        if body[0] != VERSION || body[2] != 0 {
             return Err(TicketError::Malformed);
         }
         let key = self.key(body[1]).ok_or(TicketError::UnknownKey)?;
@@ -156,6 +159,7 @@ impl TicketKeys {
             .map_err(|_| TicketError::Forged)?;
         Ok(Ticket {
             room: RoomTag(array(&body[4..8])),
+            lane: LaneId(body[3]),
             epoch: Epoch(u32::from_be_bytes(array(&body[8..12]))),
             number: u64::from_be_bytes(array(&body[12..20])),
             issued_at: Moment::from_unix_ms(u64::from_be_bytes(array(&body[20..28]))),
@@ -189,6 +193,7 @@ mod tests {
     fn ticket(number: u64) -> Ticket {
         Ticket {
             room: RoomTag::from(&"demo".parse().unwrap()),
+            lane: LaneId(0),
             epoch: Epoch(1),
             number,
             issued_at: Moment::from_unix_ms(1_800_000_000_000),
@@ -209,19 +214,21 @@ mod tests {
                 secret_byte,
                 room,
                 epoch,
+                lane,
                 number,
                 issued_at,
                 id_byte,
                 sealed,
             ] = fields[..]
             else {
-                panic!("eight fields a line: {line}")
+                panic!("nine fields a line: {line}")
             };
             let secret = [secret_byte.parse().unwrap(); 32];
             let keys = TicketKeys::new(TicketKey::new(key_id.parse().unwrap(), &secret), Vec::new());
             let ticket = Ticket {
                 room: RoomTag::from(&room.parse().unwrap()),
                 epoch: Epoch(epoch.parse().unwrap()),
+                lane: LaneId(lane.parse().unwrap()),
                 number: number.parse().unwrap(),
                 issued_at: Moment::from_unix_ms(issued_at.parse().unwrap()),
                 id: [id_byte.parse().unwrap(); 12],
@@ -254,8 +261,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens(number: u64, epoch: u32, issued_at: u64, id: TicketId) {
+        fn what_is_sealed_opens(lane: u8, number: u64, epoch: u32, issued_at: u64, id: TicketId) {
             let ticket = Ticket {
+                lane: LaneId(lane),
                 number,
                 epoch: Epoch(epoch),
                 issued_at: Moment::from_unix_ms(issued_at),

@@ -10,7 +10,7 @@ pub use validate::Mistakes;
 
 use contract::RoomId;
 use std::{net::SocketAddr, path::Path, time::Duration};
-use waiting_room_domain::{Limits, RoomTag, Schedule, SessionRule};
+use waiting_room_domain::{LaneId, Limits, Method, RoomTag, Schedule, SessionRule};
 
 /// A valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,12 @@ pub struct RoomConfig {
     pub path: String,
     /// Index of its origin.
     pub origin: usize,
+    /// How people are lined up.
+    pub method: Method,
+    /// Its lanes; one without a name if the file has none.
+    pub lanes: Lanes,
+    /// Whether its lines keep a public log.
+    pub keeps_log: bool,
     /// How many come in, unless an operator says otherwise.
     pub limits: Limits,
     /// How long a called ticket may be claimed.
@@ -67,6 +73,29 @@ pub struct RoomConfig {
     pub session: SessionRule,
     /// When the doors are open.
     pub schedule: Schedule,
+}
+
+/// A room's lanes, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lanes {
+    /// What shoppers and operators call them.
+    pub names: Vec<String>,
+    /// Their parts of the rate.
+    pub weights: Vec<u32>,
+}
+
+impl Lanes {
+    /// The lane with this name.
+    pub fn by_name(&self, name: &str) -> Option<LaneId> {
+        let index = self.names.iter().position(|known| known == name)?;
+        u8::try_from(index).ok().map(LaneId)
+    }
+
+    /// The name of a lane; nothing if the room has only the one.
+    pub fn name(&self, lane: LaneId) -> Option<&str> {
+        let name = self.names.get(lane.index())?;
+        (self.names.len() > 1).then_some(name.as_str())
+    }
 }
 
 impl Config {

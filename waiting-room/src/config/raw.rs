@@ -47,12 +47,26 @@ pub(super) struct Room {
     pub(super) origin: Option<String>,
     pub(super) users_per_minute: u32,
     pub(super) max_active: u32,
+    #[serde(default)]
+    pub(super) method: Option<String>,
+    #[serde(default, rename = "lane")]
+    pub(super) lanes: Vec<Lane>,
+    #[serde(default)]
+    pub(super) public_log: Option<bool>,
     #[serde(default = "claim_window_seconds")]
     pub(super) claim_window_seconds: u64,
     #[serde(default)]
     pub(super) session: Session,
     #[serde(default, rename = "drop")]
     pub(super) drops: Vec<ScheduledDrop>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lane {
+    pub(super) name: String,
+    #[serde(default = "one")]
+    pub(super) weight: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +122,9 @@ impl Config {
             origin: None,
             users_per_minute: limits.users_per_minute,
             max_active: limits.max_active,
+            method: None,
+            lanes: Vec::new(),
+            public_log: None,
             claim_window_seconds: claim_window_seconds(),
             session: Session::default(),
             drops: Vec::new(),
@@ -118,6 +135,10 @@ impl Config {
             rooms: vec![room],
         }
     }
+}
+
+fn one() -> u32 {
+    1
 }
 
 fn health_path() -> String {

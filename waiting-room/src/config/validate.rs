@@ -1,12 +1,12 @@
 //! From what was written to what is meant, with every mistake on the way.
 
-use super::{Config, Origin, RoomConfig, raw};
+use super::{Config, Lanes, Origin, RoomConfig, raw};
 use contract::RoomId;
 use std::{fmt, net::SocketAddr, time::Duration};
 use time::OffsetDateTime;
 use toml::value::Datetime;
 use url::{Host, Url};
-use waiting_room_domain::{Limits, Moment, RoomTag, Schedule, ScheduledDrop, SessionRule};
+use waiting_room_domain::{LANES_MAX, Limits, Method, Moment, RoomTag, Schedule, ScheduledDrop, SessionRule};
 
 /// Everything that is wrong with a configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +170,11 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
     let limits = notes.take(&place, Limits::new(raw.users_per_minute, raw.max_active));
     let schedule = read_schedule(notes, &place, &raw.drops);
     let session = read_session(notes, &place, &raw.session);
+    let method = notes.take(
+        &place,
+        raw.method.as_deref().map_or(Ok(Method::default()), str::parse),
+    );
+    let lanes = read_lanes(notes, &place, raw.lanes);
     let origin = match &raw.origin {
         Some(name) => origins.iter().position(|origin| origin == name),
         None => Some(0),
@@ -186,8 +191,17 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         (5..=600).contains(&window),
         "claim_window_seconds must be from 5 to 600",
     );
-    let id = id?;
+    let (id, schedule, method) = (id?, schedule?, method?);
+    // A room that is always open has no pre-queue to draw.
+    let method = match method {
+        Method::Shuffle if schedule.is_empty() => Method::Fifo,
+        method => method,
+    };
     Some(RoomConfig {
+        method,
+        lanes,
+        // A draw without a log could not be checked.
+        keeps_log: method.draws() || (method.lines_up() && raw.public_log.unwrap_or(!schedule.is_empty())),
         tag: RoomTag::from(&id),
         title: raw.title.unwrap_or_else(|| id.to_string()),
         host: (raw.host != "*").then(|| raw.host.to_ascii_lowercase()),
@@ -196,9 +210,35 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         limits: limits?,
         claim_window: Duration::from_secs(window),
         session,
-        schedule: schedule?,
+        schedule,
         id,
     })
+}
+
+fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {
+    if raw.is_empty() {
+        return Lanes {
+            names: vec!["general".to_owned()],
+            weights: vec![1],
+        };
+    }
+    let names: Vec<String> = raw.iter().map(|lane| lane.name.clone()).collect();
+    unique(notes, &format!("{place}, lane.name"), &names);
+    let named = names
+        .iter()
+        .all(|name| !name.is_empty() && name.len() <= 32 && name.is_ascii());
+    notes.check(place, named, "a lane's name is 1 to 32 ASCII characters");
+    notes.check(
+        place,
+        raw.len() <= LANES_MAX,
+        &format!("has at most {LANES_MAX} lanes"),
+    );
+    let weighted = raw.iter().all(|lane| (1..=1_000).contains(&lane.weight));
+    notes.check(place, weighted, "a lane's weight must be from 1 to 1000");
+    Lanes {
+        weights: raw.iter().map(|lane| lane.weight).collect(),
+        names,
+    }
 }
 
 fn read_session(notes: &mut Notes, place: &str, raw: &raw::Session) -> SessionRule {

@@ -133,11 +133,7 @@ impl ProxyHttp for Edge {
 
 impl Edge {
     fn origin(&self, passage: &Passage) -> Option<&RunningOrigin> {
-        let chosen = passage
-            .admitted
-            .as_ref()
-            .map_or(0, |admitted| admitted.room.config.origin);
-        self.origins.get(chosen)
+        self.origins.get(passage.origin)
     }
 
     async fn end(&self, admitted: &crate::gate::Admitted) {

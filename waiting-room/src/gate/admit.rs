@@ -7,13 +7,13 @@ use super::{
 };
 use crate::{
     reply::Reply,
-    rooms::{Room, Unavailable, View},
+    rooms::{Joining, Room, Unavailable, View},
 };
 use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims, Problem};
 use cookie::Cookie;
-use http::{Method, StatusCode, request::Parts};
+use http::{Method as HttpMethod, StatusCode, request::Parts};
 use std::sync::Arc;
-use waiting_room_domain::{ClaimOutcome, Moment, SessionId, Standing, Ticket};
+use waiting_room_domain::{ClaimOutcome, Method, Moment, Phase, SessionId, Standing, Ticket};
 
 /// The way to an origin.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Passage {
     pub admitted: Option<Admitted>,
     /// Cookies to set on the way back.
     pub cookies: Vec<Cookie<'static>>,
+    /// Index of the origin.
+    pub origin: usize,
 }
 
 /// Somebody who was let in.
@@ -38,8 +40,17 @@ pub struct Admitted {
 }
 
 impl Passage {
+    /// The way to what no room guards.
     pub(super) fn unguarded() -> Self {
         Self::default()
+    }
+
+    /// The way through a room whose gate is open to all.
+    pub(super) fn through(room: &Room) -> Self {
+        Self {
+            origin: room.config.origin,
+            ..Self::default()
+        }
     }
 }
 
@@ -63,11 +74,20 @@ impl Gate {
         let Some(cookies) = self.cookies(room) else {
             return Outcome::Proxy(Passage::unguarded());
         };
-        let view = room.view().clone();
-        let Some(view) = view else {
+        match room.config.method {
+            Method::Passthrough => return Outcome::Proxy(Passage::through(room)),
+            Method::Reject => return Outcome::Answer(self.show_rejected(request, room)),
+            _ => {}
+        }
+        let Some(view) = room.view().clone() else {
             return self.unavailable(request, &Unavailable::NotSeenYet);
         };
-        if let Some(passage) = self.by_pass(cookies, room, &view, request) {
+        if !view.rules.guarded {
+            return Outcome::Proxy(Passage::through(room));
+        }
+        if view.rules.passes
+            && let Some(passage) = self.by_pass(cookies, room, &view, request)
+        {
             return Outcome::Proxy(passage);
         }
         let ticket = self.ticket(cookies, room, &view, &request.headers);
@@ -113,6 +133,7 @@ impl Gate {
                 is_new,
             }),
             cookies,
+            origin: room.config.origin,
         })
     }
 
@@ -124,8 +145,8 @@ impl Gate {
         request: &Parts,
         ticket: &Ticket,
     ) -> Outcome {
-        let standing = view.snapshot.standing(ticket.number, room.config.claim_window);
-        if !matches!(standing, Standing::Called { .. }) {
+        let called = matches!(view.standing(&room.config, ticket), Standing::Called { .. });
+        if !called || !view.rules.claims {
             return Outcome::Answer(self.show_place(request, room, view, ticket));
         }
         match self.let_in(room, view, ticket).await {
@@ -140,6 +161,7 @@ impl Gate {
                 Outcome::Proxy(Passage {
                     admitted: Some(admitted),
                     cookies: vec![cookie],
+                    origin: room.config.origin,
                 })
             }
             Ok(None) => Outcome::Answer(self.show_missed(request, room)),
@@ -156,22 +178,22 @@ impl Gate {
         view: &View,
         request: &Parts,
     ) -> Outcome {
-        let looks = request.method == Method::GET && wants_page(&request.headers);
+        let looks = request.method == HttpMethod::GET && wants_page(&request.headers);
         if !looks {
             return Outcome::Answer(self.must_line_up(room, view));
         }
-        if !view.phase.may_join() {
+        if !view.rules.joins {
             return Outcome::Answer(self.show_shut(room, view));
         }
-        let given = match self.give_place(room).await {
+        let given = match self.give_place(room, Joining::default()).await {
             Ok(given) => given,
             Err(unavailable) => return self.unavailable(request, &unavailable),
         };
-        let cookie = cookies.set_ticket(given.sealed);
+        let set = cookies.set_place(&given);
         match self.by_ticket(cookies, room, view, request, &given.ticket).await {
-            Outcome::Answer(reply) => Outcome::Answer(reply.with_cookie(&cookie)),
+            Outcome::Answer(reply) => Outcome::Answer(set.iter().fold(reply, Reply::with_cookie)),
             Outcome::Proxy(mut passage) => {
-                passage.cookies.push(cookie);
+                passage.cookies.extend(set);
                 Outcome::Proxy(passage)
             }
         }
@@ -254,6 +276,14 @@ impl Gate {
 
     fn show_shut(&self, room: &Room, view: &View) -> Reply {
         Reply::page(StatusCode::OK, self.pages.shut(room, &view.phase))
+    }
+
+    fn show_rejected(&self, request: &Parts, room: &Room) -> Reply {
+        if wants_page(&request.headers) {
+            return Reply::page(StatusCode::FORBIDDEN, self.pages.shut(room, &Phase::Closed));
+        }
+        let problem = Problem::new(403, "rejected", "Nobody is let in here");
+        Reply::problem(&problem)
     }
 
     fn must_line_up(&self, room: &Room, view: &View) -> Reply {

@@ -2,20 +2,20 @@
 
 use super::{
     CookieNames, Gate, accepts_page,
-    place::{doors_open, place, session_of},
+    place::{Given, doors_open, place, session_of},
     tokens::TICKET_HEADER_NAME,
     wants_page,
 };
 use crate::{
     pages,
     reply::Reply,
-    rooms::{Room, Unavailable, View},
+    rooms::{Joining, Room, Unavailable, View},
 };
 use contract::Problem;
 use http::{HeaderValue, Method, StatusCode, header::ALLOW, header::CACHE_CONTROL, request::Parts};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
-use waiting_room_domain::{Moment, Standing};
+use waiting_room_domain::{LaneId, Moment, Standing};
 
 pub(super) const PREFIX: &str = "/.waiting-room/";
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
@@ -39,16 +39,41 @@ pub(super) fn unavailable_problem(why: &Unavailable) -> Problem {
 struct PublicSnapshot<'a> {
     room: &'a str,
     title: &'a str,
+    method: &'static str,
     phase: &'static str,
-    paused: bool,
+    switch: &'static str,
     epoch: u32,
     issued: u64,
     called: u64,
     waiting: u64,
     users_per_minute: u32,
+    /// From these a client computes its own place: its rank is its number, or drawn by the seed of its round.
+    lanes: Vec<PublicLane<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    /// The public log so far, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<PublicLog>,
     #[serde(skip_serializing_if = "Option::is_none")]
     doors_open_unix_ms: Option<u64>,
     server_time_unix_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PublicLane<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    issued: u64,
+    called: u64,
+    settled_below: u64,
+    /// `frozen below;from:to:seed,…`
+    rounds: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PublicLog {
+    length: u64,
+    head: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +102,7 @@ impl Gate {
         };
         match (&request.method, action) {
             (&Method::GET | &Method::HEAD, "") => snapshot(room, &view),
+            (&Method::GET | &Method::HEAD, "log") => public_log(room, &view, request.uri.query()),
             (&Method::GET | &Method::HEAD, "status") => {
                 self.status(room, &view, cookies.ticket(&request.headers))
             }
@@ -86,7 +112,7 @@ impl Gate {
             }
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
-            (_, "" | "status") => not_allowed("GET, HEAD"),
+            (_, "" | "status" | "log") => not_allowed("GET, HEAD"),
             (_, "join" | "claim" | "leave") => not_allowed("POST"),
             _ => not_found(),
         }
@@ -159,38 +185,48 @@ impl Gate {
     ) -> Reply {
         let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
         let known = known.filter(|ticket| {
-            !matches!(
-                view.snapshot.standing(ticket.number, room.config.claim_window),
-                Standing::Missed
-            ) && !room.sessions.has_ended(&session_of(ticket))
+            view.standing(&room.config, ticket) != Standing::Missed
+                && !room.sessions.has_ended(&session_of(ticket))
         });
-        let (status, ticket, sealed) = match known {
-            Some(ticket) => (StatusCode::OK, ticket, self.keys.tickets.seal(&ticket)),
-            None => match self.give_place(room).await {
-                Ok(given) => (StatusCode::CREATED, given.ticket, given.sealed),
+        let given = match known {
+            Some(ticket) => Given {
+                sealed: self.keys.tickets.seal(&ticket),
+                ticket,
+                receipt: None,
+                is_new: false,
+            },
+            None => match self.give_place(room, Joining::default()).await {
+                Ok(given) => given,
                 Err(unavailable) => return retry_soon(&unavailable),
             },
         };
-        let cookie = cookies.set_ticket(sealed.clone());
         if as_page {
-            return Reply::see_other(&room.config.path).with_cookie(&cookie);
+            let reply = Reply::see_other(&room.config.path);
+            return cookies.set_place(&given).iter().fold(reply, Reply::with_cookie);
         }
-        let mut place = place(room, view, &ticket);
-        place.ticket = Some(&sealed);
+        let status = if given.is_new {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        let mut place = place(room, view, &given.ticket);
+        place.ticket = Some(&given.sealed);
+        place.receipt = given.receipt.as_deref();
         let pause = Duration::from_millis(place.poll_after_ms);
-        Reply::json(status, &place)
-            .with_cookie(&cookie)
-            .retry_after(pause)
+        let reply = Reply::json(status, &place).retry_after(pause);
+        cookies.set_place(&given).iter().fold(reply, Reply::with_cookie)
     }
 
     async fn claim(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
         let Some(ticket) = self.ticket(cookies, room, view, &request.headers) else {
             return no_ticket(room);
         };
-        let standing = view.snapshot.standing(ticket.number, room.config.claim_window);
-        if let Standing::Waiting { ahead, .. } = standing {
-            let problem = Problem::new(409, "not-called", "Not your turn yet").with("ahead", ahead);
-            return Reply::problem(&problem).retry_after(Duration::from_secs(1));
+        let standing = view.standing(&room.config, &ticket);
+        if let Standing::Waiting { ahead, .. } | Standing::ToBeDrawn { ahead, .. } = standing {
+            return not_called(ahead);
+        }
+        if !view.rules.claims && standing != Standing::Missed {
+            return not_called(0);
         }
         match self.let_in(room, view, &ticket).await {
             Ok(Some(signed)) => {
@@ -225,21 +261,65 @@ impl Gate {
 }
 
 fn snapshot(room: &Arc<Room>, view: &View) -> Reply {
+    let snapshot = &view.snapshot;
+    let config = &room.config;
+    let lanes = snapshot.lanes.iter().zip(0u8..);
     let body = PublicSnapshot {
-        room: room.config.id.as_str(),
-        title: &room.config.title,
+        room: config.id.as_str(),
+        title: &config.title,
+        method: config.method.as_str(),
         phase: view.phase.as_str(),
-        paused: view.snapshot.control.paused,
+        switch: snapshot.control.switch.as_str(),
         epoch: view.line.epoch.0,
-        issued: view.snapshot.issued,
-        called: view.snapshot.called.min(view.snapshot.issued),
-        waiting: view.snapshot.waiting(),
+        issued: snapshot.issued(),
+        called: snapshot.called(),
+        waiting: snapshot.waiting(),
         users_per_minute: view.limits.users_per_minute,
+        lanes: lanes
+            .map(|(lane, id)| PublicLane {
+                name: config.lanes.name(LaneId(id)),
+                issued: lane.issued,
+                called: lane.called.min(lane.issued),
+                settled_below: lane.settled_below,
+                rounds: lane.rounds.encode(),
+            })
+            .collect(),
+        message: snapshot.control.message.as_deref(),
+        log: config.keeps_log.then(|| {
+            let ledger = view.ledger();
+            PublicLog {
+                length: ledger.length(),
+                head: ledger.head().to_string(),
+            }
+        }),
         doors_open_unix_ms: doors_open(&view.phase).map(Moment::unix_ms),
         server_time_unix_ms: view.now().unix_ms(),
     };
     // The same for everybody, so that any cache in front may answer it.
     Reply::json(StatusCode::OK, &body).instead(&CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"))
+}
+
+/// The public log of the line, or of a past one that this edge still has: from the line `from` on.
+fn public_log(room: &Room, view: &View, query: Option<&str>) -> Reply {
+    let asked = |name: &str| {
+        let pairs = query.unwrap_or_default().split('&');
+        pairs
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+    };
+    let number = |name: &str| asked(name).map(|(_, value)| value.parse::<u64>()).transpose();
+    let (Ok(from), Ok(epoch)) = (number("from"), number("epoch")) else {
+        let problem = Problem::new(400, "bad-query", "from and epoch must be numbers");
+        return Reply::problem(&problem);
+    };
+    let from = from.unwrap_or(0);
+    let text = match epoch {
+        Some(epoch) if epoch != u64::from(view.line.epoch.0) => room.past_log(epoch, from),
+        _ => room.config.keeps_log.then(|| view.ledger().text(from)),
+    };
+    text.map_or_else(not_found, |text| {
+        Reply::text(text).instead(&CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"))
+    })
 }
 
 fn only(method: &Method, allowed: &[Method], reply: impl FnOnce() -> Reply) -> Reply {
@@ -262,6 +342,11 @@ fn not_allowed(allow: &'static str) -> Reply {
 fn no_ticket(room: &Room) -> Reply {
     let problem = Problem::new(401, "no-ticket", "No valid ticket for this line");
     Reply::problem(&problem.detail("Join first.").with("join", address(room, "join")))
+}
+
+fn not_called(ahead: u64) -> Reply {
+    let problem = Problem::new(409, "not-called", "Not your turn yet").with("ahead", ahead);
+    Reply::problem(&problem).retry_after(Duration::from_secs(1))
 }
 
 fn missed(room: &Room) -> Reply {

@@ -1,21 +1,27 @@
 //! A shopper's place in line: read from the ticket, or given.
 
 use super::{CookieNames, Gate};
-use crate::rooms::{Room, Unavailable, View};
+use crate::rooms::{Dealt, Joining, Room, Unavailable, View};
 use http::HeaderMap;
 use serde::Serialize;
 use std::time::Duration;
-use waiting_room_domain::{Moment, Phase, RoomTag, SessionId, Standing, Ticket, TicketId, WaitRange};
+use waiting_room_domain::{Doors, Moment, Phase, SessionId, Standing, Switch, Ticket, WaitRange};
 
 /// Where a shopper stands, as told to apps and to the page.
 #[derive(Debug, Clone, Serialize)]
 pub struct Place<'a> {
     room: &'a str,
-    /// `waiting`, `called` or `missed`.
+    /// `waiting`, `to_be_drawn`, `called`, `missed` or `closed`.
     pub(super) state: &'static str,
     number: u64,
+    /// The lane's name, if the room has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<&'a str>,
     pub(super) ahead: u64,
     pub(super) behind: u64,
+    /// How many take part in the draw, so far; only while it is to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    among: Option<u64>,
     /// Nothing when nobody can know.
     pub(crate) wait_seconds: Option<Wait>,
     /// When to ask again.
@@ -24,7 +30,7 @@ pub struct Place<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_before_unix_ms: Option<u64>,
     phase: &'static str,
-    paused: bool,
+    switch: &'static str,
     users_per_minute: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     doors_open_unix_ms: Option<u64>,
@@ -32,9 +38,15 @@ pub struct Place<'a> {
     /// The store is silent: places are kept, nobody is let in meanwhile.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     holding: bool,
+    /// What the operator has to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     /// Only when it is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ticket: Option<&'a str>,
+    /// The proof that the ticket is in the public log; only when the ticket is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) receipt: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -56,6 +68,9 @@ impl From<WaitRange> for Wait {
 pub(super) struct Given {
     pub(super) ticket: Ticket,
     pub(super) sealed: String,
+    /// The proof that it is in the public log, as the shopper keeps it.
+    pub(super) receipt: Option<String>,
+    pub(super) is_new: bool,
 }
 
 impl Gate {
@@ -77,50 +92,102 @@ impl Gate {
         of_this_line.then_some(ticket)
     }
 
-    /// A place at the end of the line.
-    pub(super) async fn give_place(&self, room: &Room) -> Result<Given, Unavailable> {
-        let (line, number, issued_at) = room.join().await?;
-        let id: TicketId = clock::random_bytes();
-        let ticket = Ticket {
-            room: RoomTag::from(&line.room),
-            epoch: line.epoch,
-            number,
-            issued_at,
-            id,
-        };
+    /// A place at the end of the line, or the one that the holder has.
+    pub(super) async fn give_place(&self, room: &Room, joining: Joining) -> Result<Given, Unavailable> {
+        let Dealt {
+            ticket,
+            receipt,
+            is_new,
+        } = room.join(joining).await?;
         Ok(Given {
             sealed: self.keys.tickets.seal(&ticket),
+            receipt: receipt.map(|receipt| receipt.encode()),
             ticket,
+            is_new,
         })
     }
 }
 
 /// Where a ticket stands. Reads memory only; the same for every way to ask.
-pub(super) fn place<'a>(room: &'a Room, view: &View, ticket: &Ticket) -> Place<'a> {
+pub(super) fn place<'a>(room: &'a Room, view: &'a View, ticket: &Ticket) -> Place<'a> {
     let (standing, wait) = room.standing(view, ticket);
-    let (state, ahead, behind, claim_before) = match standing {
-        Standing::Waiting { ahead, behind } => ("waiting", ahead, behind, None),
-        Standing::Called { until } => ("called", 0, 0, until),
-        Standing::Missed => ("missed", 0, 0, None),
-    };
+    let stands = Stands::of(standing, view);
     let now = view.now();
+    let control = &view.snapshot.control;
     Place {
         room: room.config.id.as_str(),
-        state,
+        state: stands.state,
         number: ticket.number,
-        ahead,
-        behind,
+        lane: room.config.lanes.name(ticket.lane),
+        ahead: stands.ahead,
+        behind: stands.behind,
+        among: stands.among,
         wait_seconds: wait.map(Wait::from),
-        poll_after_ms: poll_after_ms(room, view, ticket, wait, ahead, now),
-        claim_before_unix_ms: claim_before.map(Moment::unix_ms),
+        poll_after_ms: poll_after_ms(room, view, ticket, wait, stands.ahead, now),
+        claim_before_unix_ms: stands.claim_before.map(Moment::unix_ms),
         phase: view.phase.as_str(),
-        paused: view.snapshot.control.paused,
+        switch: control.switch.as_str(),
         users_per_minute: view.limits.users_per_minute,
         doors_open_unix_ms: doors_open(&view.phase).map(Moment::unix_ms),
         server_time_unix_ms: now.unix_ms(),
         holding: view.is_stale(),
+        message: control.message.as_deref(),
         ticket: None,
+        receipt: None,
     }
+}
+
+/// A standing as it is told.
+#[derive(Default)]
+struct Stands {
+    state: &'static str,
+    ahead: u64,
+    behind: u64,
+    among: Option<u64>,
+    claim_before: Option<Moment>,
+}
+
+impl Stands {
+    fn of(standing: Standing, view: &View) -> Self {
+        match standing {
+            Standing::Missed => Self {
+                state: "missed",
+                ..Self::default()
+            },
+            _ if is_over(view) => Self {
+                state: "closed",
+                ..Self::default()
+            },
+            // Everybody waits now, whoever was called: their windows stand still.
+            Standing::Called { until, .. } if view.rules.claims => Self {
+                state: "called",
+                claim_before: until,
+                ..Self::default()
+            },
+            Standing::Called { .. } => Self {
+                state: "waiting",
+                ..Self::default()
+            },
+            Standing::Waiting { ahead, behind } => Self {
+                state: "waiting",
+                ahead,
+                behind,
+                ..Self::default()
+            },
+            Standing::ToBeDrawn { ahead, among } => Self {
+                state: "to_be_drawn",
+                ahead,
+                among: Some(among),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// Whether nobody is let in any more.
+fn is_over(view: &View) -> bool {
+    let closed = matches!(view.phase, Phase::Closed) || view.snapshot.control.switch == Switch::Closed;
+    closed && !view.rules.claims && view.rules.doors == Doors::Shut
 }
 
 pub(super) fn session_of(ticket: &Ticket) -> SessionId {

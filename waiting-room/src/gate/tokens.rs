@@ -1,9 +1,11 @@
 //! What a visitor carries: a ticket and a pass for each room, in cookies (browsers) or headers (apps).
 
+use super::place::Given;
 use crate::config::RoomConfig;
 use cookie::{Cookie, SameSite, time::Duration as CookieAge};
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
 use std::time::Duration;
+use waiting_room_domain::SessionId;
 
 pub(super) const TICKET_HEADER_NAME: &str = "waiting-room-ticket";
 /// The ticket, for those without cookies.
@@ -19,6 +21,9 @@ const TICKET_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct CookieNames {
     ticket: String,
     pass: String,
+    receipt: String,
+    /// The page that reads the receipt; it is sent nowhere else.
+    fairness_path: String,
     secure: bool,
 }
 
@@ -28,6 +33,8 @@ impl CookieNames {
         Self {
             ticket: format!("waiting-room-ticket-{}", room.id),
             pass: format!("waiting-room-pass-{}", room.id),
+            receipt: format!("waiting-room-receipt-{}", room.id),
+            fairness_path: format!("/.waiting-room/{}/fairness", room.id),
             secure,
         }
     }
@@ -54,9 +61,19 @@ impl CookieNames {
         pass.and_then(|pass| std::str::from_utf8(pass).ok())
     }
 
-    /// The cookie that keeps a ticket.
-    pub fn set_ticket(&self, ticket: String) -> Cookie<'static> {
-        self.cookie(&self.ticket, ticket, TICKET_AGE)
+    /// The cookies that keep a place: the ticket, and the receipt with what it is checked by.
+    pub(super) fn set_place(&self, given: &Given) -> Vec<Cookie<'static>> {
+        let mut cookies = vec![self.cookie(&self.ticket, given.sealed.clone(), TICKET_AGE)];
+        if let Some(receipt) = &given.receipt {
+            let id = SessionId::from(given.ticket.id);
+            let value = format!("{receipt}~{id}~{}", given.ticket.number);
+            let mut cookie = self.cookie(&self.receipt, value, TICKET_AGE);
+            cookie.set_path(self.fairness_path.clone());
+            // The page's script reads it. It proves something, and opens nothing.
+            cookie.set_http_only(false);
+            cookies.push(cookie);
+        }
+        cookies
     }
 
     /// The cookie that keeps a pass for as long as it is valid.
@@ -123,6 +140,8 @@ mod tests {
         let names = CookieNames {
             ticket: "t".to_owned(),
             pass: "p".to_owned(),
+            receipt: "r".to_owned(),
+            fairness_path: "/".to_owned(),
             secure: false,
         };
         let mut headers = HeaderMap::new();

@@ -1,16 +1,16 @@
 //! Follows a line: looks at it every tick, and decides whom to call while this edge holds the lease.
 
 use super::{
-    Room,
+    Room, draw,
     view::{LineMemory, View},
 };
-use crate::store::{EdgeId, Fence, LineKey, StoreError};
+use crate::store::{EdgeId, Fence, LOG_LINES_AT_ONCE, LineKey, Look, Observation, StoreError};
 use clock::Clock;
 use std::sync::Arc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use waiting_room_domain::{Advance, Moment, TICK, decide};
+use waiting_room_domain::{Advance, Doors, Moment, Rules, TICK, decide};
 
 /// Looks at sessions ended up to this long before the last look, in case two writes crossed.
 const LOOK_BACK_MS: u64 = 2_000;
@@ -56,33 +56,56 @@ impl Follower {
     async fn look(&mut self) -> Result<(), StoreError> {
         let before = self.now();
         let (line, memory) = self.line_at(before);
-        let since = Moment::from_unix_ms(before.unix_ms().saturating_sub(LOOK_BACK_MS));
-        let observation = self
-            .room
-            .store
-            .observe(&line, &self.edge, memory.marks(), since)
-            .await?;
+        let look = Look {
+            edge: &self.edge,
+            marks: &memory.marks(),
+            ended_since: Moment::from_unix_ms(before.unix_ms().saturating_sub(LOOK_BACK_MS)),
+            report: "",
+        };
+        let mut observation = self.room.store.observe(&line, look).await?;
         let seen_at = Instant::now();
-        let snapshot = observation.snapshot;
-        memory.saw((&snapshot).into());
-        observation
-            .ended
-            .iter()
-            .for_each(|session| self.room.sessions.mark_ended(*session));
-
-        let (_, phase) = self.room.config.schedule.at(snapshot.taken_at);
-        let limits = snapshot.control.limits(self.room.config.limits);
-        let view = Arc::new(View {
-            line,
-            snapshot,
-            phase,
-            limits,
-            memory,
-            seen_at,
-        });
+        memory.saw(&observation.snapshot);
+        memory.ledger().extend(std::mem::take(&mut observation.log));
+        for session in &observation.ended {
+            self.room.sessions.mark_ended(*session);
+        }
+        let view = Arc::new(self.view(line, memory, &observation, seen_at));
         self.room.view.store(Some(Arc::clone(&view)));
         gauge(&self.room, &view);
-        self.lead(&view, observation.lease).await
+        self.restore_log(&view, observation.log_length).await?;
+        self.lead(&view, observation.lease, observation.log_length).await
+    }
+
+    fn view(
+        &self,
+        line: LineKey,
+        memory: Arc<LineMemory>,
+        observation: &Observation,
+        seen_at: Instant,
+    ) -> View {
+        let config = &self.room.config;
+        let snapshot = observation.snapshot.clone();
+        let (_, phase) = config.schedule.at(snapshot.taken_at);
+        View {
+            line,
+            phase,
+            rules: Rules::of(&phase, snapshot.control.switch),
+            limits: snapshot.control.limits(config.limits),
+            snapshot,
+            memory,
+            seen_at,
+        }
+    }
+
+    /// Tells the store what it has lost of the public log.
+    async fn restore_log(&self, view: &View, length: u64) -> Result<(), StoreError> {
+        let lost = view.ledger().lost_by(length, LOG_LINES_AT_ONCE);
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let restored = self.room.store.restore_log(&view.line, length, &lost).await?;
+        warn!(line = %view.line, lines = lost.len(), restored, "the store had lost lines of the public log");
+        Ok(())
     }
 
     /// The time to choose the line by: the store's as soon as it is known.
@@ -101,14 +124,16 @@ impl Follower {
                     room: self.room.config.id.clone(),
                     epoch,
                 };
-                let memory = Arc::new(LineMemory::default());
-                self.line = Some((line.clone(), Arc::clone(&memory)));
+                let memory = Arc::new(LineMemory::new(&line, self.room.config.lanes.weights.len()));
+                if let Some((_, before)) = self.line.replace((line.clone(), Arc::clone(&memory))) {
+                    self.room.is_past(before);
+                }
                 (line, memory)
             }
         }
     }
 
-    async fn lead(&mut self, view: &View, lease: Option<Fence>) -> Result<(), StoreError> {
+    async fn lead(&mut self, view: &View, lease: Option<Fence>, log_length: u64) -> Result<(), StoreError> {
         if lease.is_some() != self.leading {
             self.leading = lease.is_some();
             info!(line = %view.line, leading = self.leading, "the lease changed hands");
@@ -117,12 +142,16 @@ impl Follower {
         if view.snapshot.is_recovering() {
             return Ok(());
         }
-        let decision = decide(
-            &view.snapshot,
-            &view.limits,
-            self.room.config.claim_window,
-            view.doors(),
-        );
+        let config = &self.room.config;
+        let mut decision = decide(&view.snapshot, &view.policy(config));
+        if config.keeps_log {
+            let ledger = view.ledger();
+            // Who has not read all of the log yet must not add to it.
+            if ledger.length() != log_length {
+                return Ok(());
+            }
+            draw::write(config, &self.room.secrets, view, &ledger, &mut decision);
+        }
         let revision = view.snapshot.revision;
         match self
             .room
@@ -160,18 +189,21 @@ impl Follower {
 fn gauge(room: &Room, view: &View) {
     let id = room.config.id.to_string();
     let set = |name: &'static str, value: f64| metrics::gauge!(name, "room" => id.clone()).set(value);
-    set("waiting_room_waiting", view.snapshot.waiting() as f64);
-    set("waiting_room_called", view.snapshot.outstanding() as f64);
-    set("waiting_room_active_sessions", view.snapshot.active as f64);
-    set("waiting_room_joined", view.snapshot.issued as f64);
-    set("waiting_room_missed", view.snapshot.missed as f64);
+    let snapshot = &view.snapshot;
+    set("waiting_room_waiting", snapshot.waiting() as f64);
+    set("waiting_room_called", snapshot.outstanding() as f64);
+    set("waiting_room_active_sessions", snapshot.active as f64);
+    set("waiting_room_joined", snapshot.issued() as f64);
+    set("waiting_room_missed", snapshot.missed() as f64);
+    set(
+        "waiting_room_turnout",
+        snapshot.turnout.share(room.config.claim_window),
+    );
     set(
         "waiting_room_users_per_minute",
         f64::from(view.limits.users_per_minute),
     );
     set("waiting_room_max_active", f64::from(view.limits.max_active));
-    set(
-        "waiting_room_paused",
-        f64::from(u8::from(view.snapshot.control.paused)),
-    );
+    let calls = view.rules.doors == Doors::Open;
+    set("waiting_room_open", f64::from(u8::from(calls)));
 }

@@ -1,17 +1,22 @@
 //! The rooms of this edge: each with its view of the line, which requests read without waiting for anything, and
 //! the tasks that keep the view fresh.
 
+mod draw;
 mod follower;
 mod joiner;
+mod ledger;
 mod sessions;
 mod view;
 
+pub use joiner::{Dealt, Joining};
+pub use ledger::Ledger;
 pub use sessions::Sessions;
 pub use view::View;
 
 use crate::{
     config::RoomConfig,
-    store::{EdgeId, LineKey, LineStore, StoreError},
+    keys::DrawSecrets,
+    store::{EdgeId, LineStore, StoreError},
 };
 use arc_swap::ArcSwapOption;
 use clock::Clock;
@@ -19,10 +24,15 @@ use contract::RoomId;
 use joiner::Joiner;
 use metrics::Counter;
 use process::Shutdown;
-use std::sync::Arc;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Notify;
+use view::LineMemory;
 use waiting_room_domain::{
-    Claim, ClaimOutcome, ControlChange, Moment, PollPacing, SessionId, Standing, Ticket, WaitRange,
+    Claim, ClaimOutcome, ControlChange, PollPacing, SessionId, Standing, Ticket, WaitRange, delay_index,
     wait_range,
 };
 
@@ -56,11 +66,17 @@ pub struct Room {
     pub pacing: PollPacing,
     view: ArcSwapOption<View>,
     store: Arc<dyn LineStore>,
+    secrets: Arc<DrawSecrets>,
     joiner: Joiner,
     /// Wakes the follower before its next tick.
     attention: Notify,
+    /// The lines of earlier drops, as far as this edge was there.
+    past: Mutex<VecDeque<Arc<LineMemory>>>,
     counters: Counters,
 }
+
+/// Logs of past drops that can still be asked of an edge.
+const PAST_LINES: usize = 4;
 
 struct Counters {
     joins: Counter,
@@ -78,11 +94,13 @@ impl Rooms {
     pub fn start(
         configs: Vec<RoomConfig>,
         pacing: PollPacing,
+        secrets: DrawSecrets,
         store: &Arc<dyn LineStore>,
         clock: &Arc<dyn Clock>,
         shutdown: &Shutdown,
     ) -> Self {
         let edge = EdgeId(hex(clock::random_bytes::<8>()));
+        let secrets = Arc::new(secrets);
         let rooms = configs.into_iter().map(|config| {
             let (joiner, joins) = Joiner::new();
             let room = Arc::new(Room {
@@ -92,8 +110,10 @@ impl Rooms {
                 pacing,
                 view: ArcSwapOption::empty(),
                 store: Arc::clone(store),
+                secrets: Arc::clone(&secrets),
                 joiner,
                 attention: Notify::new(),
+                past: Mutex::default(),
             });
             let token = shutdown.token();
             let follower =
@@ -149,24 +169,26 @@ impl Room {
     /// store does not know is news: the store has forgotten it, and is told at the next look.
     pub fn standing(&self, view: &View, ticket: &Ticket) -> (Standing, Option<WaitRange>) {
         self.counters.polls.increment(1);
-        view.memory.saw_number(ticket.number);
-        let standing = view.snapshot.standing(ticket.number, self.config.claim_window);
+        view.memory.saw_number(ticket.lane, ticket.number);
+        let standing = view.standing(&self.config, ticket);
         let wait = match standing {
-            Standing::Waiting { ahead, .. } if view.calls() => {
-                wait_range(&view.snapshot, &view.limits, ahead)
+            Standing::Waiting { ahead, .. } => {
+                wait_range(&view.snapshot, &view.policy(&self.config), ticket.lane, ahead)
             }
             _ => None,
         };
         (standing, wait)
     }
 
-    /// A number at the end of the line, for the caller to make a ticket of.
+    /// A place at the end of the line, or the one that the holder has.
     ///
     /// # Errors
     /// [`Unavailable`]; nobody has lost anything, and trying again is right.
-    pub async fn join(&self) -> Result<(LineKey, u64, Moment), Unavailable> {
-        let dealt = self.joiner.join().await?;
-        self.counters.joins.increment(1);
+    pub async fn join(&self, joining: Joining) -> Result<Dealt, Unavailable> {
+        let dealt = self.joiner.join(joining).await?;
+        if dealt.is_new {
+            self.counters.joins.increment(1);
+        }
         Ok(dealt)
     }
 
@@ -175,9 +197,18 @@ impl Room {
     /// # Errors
     /// [`Unavailable`]; trying again is right.
     pub async fn claim(&self, view: &View, ticket: &Ticket) -> Result<ClaimOutcome, Unavailable> {
+        let session = SessionId::from(ticket.id);
+        if !view.rules.claims {
+            return Ok(ClaimOutcome::NotCalled);
+        }
+        let Some(rank) = view.snapshot.rank(self.config.method, ticket.lane, ticket.number) else {
+            return Ok(ClaimOutcome::NotCalled);
+        };
         let claim = Claim {
-            number: ticket.number,
-            session: SessionId::from(ticket.id),
+            lane: ticket.lane,
+            rank,
+            session,
+            delay_index: delay_index(self.since_call(view, ticket)),
         };
         let incarnation = view.snapshot.incarnation;
         let outcome = self
@@ -191,10 +222,20 @@ impl Room {
             }
             ClaimOutcome::Admitted { .. } => self.counters.claims.increment(1),
             // Its window has passed or its session is over: remembered, so that joining again gives a new place.
-            ClaimOutcome::Missed => self.sessions.mark_ended(claim.session),
+            ClaimOutcome::Missed => self.sessions.mark_ended(session),
             ClaimOutcome::NotCalled => {}
         }
         Ok(outcome)
+    }
+
+    /// How long ago a ticket was called.
+    fn since_call(&self, view: &View, ticket: &Ticket) -> Duration {
+        match view.standing(&self.config, ticket) {
+            Standing::Called {
+                since: Some(since), ..
+            } => view.now().since(since),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Ends a session, here at once and on every edge within a tick.
@@ -207,14 +248,35 @@ impl Room {
         Ok(self.store.end(&view.line, session, keep).await?)
     }
 
-    /// Changes limits or pauses, on every edge.
+    /// Changes what operators can change, on every edge. `actor` stands in the public log, if the line keeps one.
     ///
     /// # Errors
     /// [`Unavailable`]; nothing was changed, or it is not known.
-    pub async fn change_control(&self, change: ControlChange) -> Result<(), Unavailable> {
-        self.store.change_control(&self.config.id, change).await?;
+    pub async fn change_control(
+        &self,
+        view: &View,
+        change: &ControlChange,
+        actor: &str,
+    ) -> Result<(), Unavailable> {
+        let actor = self.config.keeps_log.then_some(actor);
+        self.store.change_control(&view.line, change, actor).await?;
         self.attention.notify_one();
         Ok(())
+    }
+
+    /// The public log of a past line, from a line on, if this edge has it.
+    pub fn past_log(&self, epoch: u64, from: u64) -> Option<String> {
+        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = past.iter().find(|memory| u64::from(memory.epoch.0) == epoch)?;
+        Some(memory.ledger().text(from))
+    }
+
+    fn is_past(&self, memory: Arc<LineMemory>) {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.push_back(memory);
+        while past.len() > PAST_LINES {
+            past.pop_front();
+        }
     }
 
     fn guards(&self, host: &str, path: &str) -> bool {

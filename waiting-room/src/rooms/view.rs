@@ -1,15 +1,21 @@
 //! What this edge last saw of a line.
 
-use crate::store::{Known, LineKey};
+use super::ledger::Ledger;
+use crate::{
+    config::RoomConfig,
+    store::{Known, LineKey},
+};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 use tokio::time::Instant;
-use waiting_room_domain::{Doors, Limits, Marks, Moment, Phase, Snapshot};
+use waiting_room_domain::{
+    Epoch, LaneId, LaneMarks, Limits, Marks, Moment, Phase, Policy, Rounds, Rules, Snapshot, Standing, Ticket,
+};
 
 /// A view older than this is from before the store went silent.
 const STALE: Duration = Duration::from_secs(2);
@@ -23,6 +29,8 @@ pub struct View {
     pub snapshot: Snapshot,
     /// Where the schedule stands.
     pub phase: Phase,
+    /// What may be done.
+    pub rules: Rules,
     /// The limits in force.
     pub limits: Limits,
     pub(super) memory: Arc<LineMemory>,
@@ -35,15 +43,21 @@ impl View {
         self.snapshot.taken_at.plus(self.seen_at.elapsed())
     }
 
-    /// Whether anybody is called.
-    pub fn doors(&self) -> Doors {
-        let shut = self.snapshot.control.paused || !matches!(self.phase, Phase::Open { .. });
-        if shut { Doors::Shut } else { Doors::Open }
+    /// By which rules it is decided who comes next.
+    pub fn policy<'a>(&self, room: &'a RoomConfig) -> Policy<'a> {
+        Policy {
+            limits: self.limits,
+            weights: &room.lanes.weights,
+            method: room.method,
+            claim_window: room.claim_window,
+            doors: self.rules.doors,
+        }
     }
 
-    /// The same as a question.
-    pub fn calls(&self) -> bool {
-        self.doors() == Doors::Open
+    /// Where a ticket of this line stands.
+    pub fn standing(&self, room: &RoomConfig, ticket: &Ticket) -> Standing {
+        self.snapshot
+            .standing(room.method, ticket.lane, ticket.number, room.claim_window)
     }
 
     /// Whether the store has been silent for a while.
@@ -51,44 +65,96 @@ impl View {
         self.seen_at.elapsed() > STALE
     }
 
-    /// What this edge believes of the numbers dealt.
-    pub fn known(&self) -> Known {
+    /// What this edge believes of the numbers dealt in a lane.
+    pub fn known(&self, lane: LaneId) -> Known {
+        let memory = self.memory.lanes.get(lane.index());
         Known {
             incarnation: self.snapshot.incarnation,
-            issued: self.memory.issued.load(Ordering::Relaxed),
+            issued: memory.map_or(0, |lane| lane.issued.load(Ordering::Relaxed)),
         }
+    }
+
+    /// The public log, as far as this edge has it.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.memory.ledger()
     }
 }
 
 /// What this edge must not forget of a line, even if the store does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LineMemory {
+    pub(super) epoch: Epoch,
+    lanes: Vec<LaneMemory>,
+    drawn: Mutex<Drawn>,
+    ledger: Mutex<Ledger>,
+}
+
+#[derive(Debug, Default)]
+struct LaneMemory {
     issued: AtomicU64,
     called: AtomicU64,
     settled_below: AtomicU64,
 }
 
+#[derive(Debug, Default)]
+struct Drawn {
+    step: u64,
+    rounds: Vec<Rounds>,
+}
+
 impl LineMemory {
-    /// Somebody holds this number.
-    pub(super) fn saw_number(&self, number: u64) {
-        // Polls come by the ten thousand: look before writing to memory that every thread shares.
-        if number >= self.issued.load(Ordering::Relaxed) {
-            self.issued.fetch_max(number.saturating_add(1), Ordering::Relaxed);
+    pub(super) fn new(line: &LineKey, lanes: usize) -> Self {
+        Self {
+            epoch: line.epoch,
+            lanes: std::iter::repeat_with(LaneMemory::default).take(lanes).collect(),
+            drawn: Mutex::default(),
+            ledger: Mutex::new(Ledger::new(line.room.as_str(), line.epoch.0)),
         }
     }
 
-    pub(super) fn saw(&self, marks: Marks) {
-        self.issued.fetch_max(marks.issued, Ordering::Relaxed);
-        self.called.fetch_max(marks.called, Ordering::Relaxed);
-        self.settled_below
-            .fetch_max(marks.settled_below, Ordering::Relaxed);
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody holds this number.
+    pub(super) fn saw_number(&self, lane: LaneId, number: u64) {
+        let Some(lane) = self.lanes.get(lane.index()) else {
+            return;
+        };
+        // Polls come by the ten thousand: look before writing to memory that every thread shares.
+        if number >= lane.issued.load(Ordering::Relaxed) {
+            lane.issued.fetch_max(number.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn saw(&self, snapshot: &Snapshot) {
+        for (memory, lane) in self.lanes.iter().zip(&snapshot.lanes) {
+            let marks = LaneMarks::from(lane);
+            memory.issued.fetch_max(marks.issued, Ordering::Relaxed);
+            memory.called.fetch_max(marks.called, Ordering::Relaxed);
+            memory
+                .settled_below
+                .fetch_max(marks.settled_below, Ordering::Relaxed);
+        }
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if snapshot.draw_step > drawn.step {
+            drawn.step = snapshot.draw_step;
+            drawn.rounds = snapshot.lanes.iter().map(|lane| lane.rounds.clone()).collect();
+        }
     }
 
     pub(super) fn marks(&self) -> Marks {
+        let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = self.lanes.iter().map(|lane| LaneMarks {
+            issued: lane.issued.load(Ordering::Relaxed),
+            called: lane.called.load(Ordering::Relaxed),
+            settled_below: lane.settled_below.load(Ordering::Relaxed),
+        });
         Marks {
-            issued: self.issued.load(Ordering::Relaxed),
-            called: self.called.load(Ordering::Relaxed),
-            settled_below: self.settled_below.load(Ordering::Relaxed),
+            lanes: lanes.collect(),
+            draw_step: drawn.step,
+            rounds: drawn.rounds.clone(),
+            log_length: self.ledger().length(),
         }
     }
 }

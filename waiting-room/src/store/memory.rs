@@ -1,6 +1,8 @@
 //! The embedded store: the domain's lines behind a lock. For one edge that needs no Redis.
 
-use super::{EdgeId, Fence, Known, LEASE, LineKey, LineStore, Observation, StoreError};
+use super::{
+    EdgeId, Fence, Known, LEASE, LOG_LINES_AT_ONCE, LineKey, LineStore, Look, Observation, StoreError,
+};
 use async_trait::async_trait;
 use clock::Clock;
 use contract::RoomId;
@@ -10,12 +12,17 @@ use std::{
     time::Duration,
 };
 use waiting_room_domain::{
-    Advance, Claim, ClaimOutcome, Control, ControlChange, Decision, JoinOutcome, LineState, Marks, Moment,
-    Renewal, SessionId, SessionRule,
+    Advance, Claim, ClaimOutcome, Control, ControlChange, Decision, Held, Holder, JoinGroup, JoinOutcome,
+    LineState, Moment, Renewal, SessionId, SessionRule,
 };
 
 /// Lines of earlier drops are dropped beyond this many: a schedule adds one each.
 const LINES_MAX: usize = 256;
+
+/// What an edge that is gone has seen is forgotten after this.
+const REPORTS_LAST: Duration = Duration::from_secs(10);
+/// So many used things are kept without looking which of them can be forgotten.
+const SPENT_AT_LEAST: usize = 1_024;
 
 /// A store that lives and dies with the process.
 pub struct MemoryStore {
@@ -28,12 +35,17 @@ pub struct MemoryStore {
 struct Rooms {
     lines: HashMap<LineKey, Line>,
     controls: HashMap<RoomId, Control>,
+    /// What was used once, and until when that is remembered.
+    spent: HashMap<(RoomId, String), Moment>,
+    spent_checked_at: usize,
 }
 
 #[derive(Default)]
 struct Line {
     state: LineState,
     ended: Vec<(SessionId, Moment)>,
+    /// What each edge sees of its origins, and when it said so.
+    reports: HashMap<String, (String, Moment)>,
     lease: Option<Lease>,
     fence: u64,
 }
@@ -64,7 +76,7 @@ impl MemoryStore {
     fn with<T>(&self, key: &LineKey, work: impl FnOnce(&mut Line, Moment) -> T) -> T {
         let now = self.now();
         let mut rooms = self.rooms();
-        let control = rooms.controls.get(&key.room).copied();
+        let control = rooms.controls.get(&key.room).cloned();
         if rooms.lines.len() >= LINES_MAX && !rooms.lines.contains_key(key) {
             rooms.lines.retain(|line, _| line.room != key.room);
         }
@@ -82,17 +94,14 @@ impl Line {
             state: LineState::new(incarnation),
             ..Self::default()
         };
-        if let Some(Control {
-            paused,
-            users_per_minute,
-            max_active,
-        }) = control
-        {
-            line.state.change_control(ControlChange {
-                paused: Some(paused),
-                users_per_minute,
-                max_active,
-            });
+        if let Some(control) = control {
+            let change = ControlChange {
+                switch: Some(control.switch),
+                users_per_minute: control.users_per_minute,
+                max_active: control.max_active,
+                message: control.message,
+            };
+            line.state.change_control(&change, None, Moment::default());
         }
         line
     }
@@ -123,8 +132,28 @@ impl Line {
 
 #[async_trait]
 impl LineStore for MemoryStore {
-    async fn join(&self, key: &LineKey, count: u32, known: Known) -> Result<JoinOutcome, StoreError> {
-        Ok(self.with(key, |line, _| line.state.join(count, known.incarnation)))
+    async fn join(&self, key: &LineKey, group: &JoinGroup, known: Known) -> Result<JoinOutcome, StoreError> {
+        Ok(self.with(key, |line, now| line.state.join(group, known.incarnation, now)))
+    }
+
+    async fn held_by(&self, key: &LineKey, holders: &[Holder]) -> Result<Vec<Option<Held>>, StoreError> {
+        Ok(self.with(key, |line, _| {
+            let held = holders.iter().map(|holder| line.state.held_by(holder));
+            held.collect()
+        }))
+    }
+
+    async fn spend(&self, room: &RoomId, what: &str, keep: Duration) -> Result<bool, StoreError> {
+        let now = self.now();
+        let mut rooms = self.rooms();
+        // Looked through when it has grown, so that it never holds much more than what is remembered.
+        if rooms.spent.len() >= rooms.spent_checked_at {
+            rooms.spent.retain(|_, until| *until > now);
+            rooms.spent_checked_at = rooms.spent.len() * 2 + SPENT_AT_LEAST;
+        }
+        let until = now.plus(keep);
+        let before = rooms.spent.insert((room.clone(), what.to_owned()), until);
+        Ok(before.is_none_or(|until| until <= now))
     }
 
     async fn claim(
@@ -160,26 +189,30 @@ impl LineStore for MemoryStore {
         }))
     }
 
-    async fn observe(
-        &self,
-        key: &LineKey,
-        edge: &EdgeId,
-        marks: Marks,
-        ended_since: Moment,
-    ) -> Result<Observation, StoreError> {
+    async fn observe(&self, key: &LineKey, look: Look<'_>) -> Result<Observation, StoreError> {
         Ok(self.with(key, |line, now| {
             // It cannot have forgotten; a shopper's ticket of an earlier process can still know more.
-            line.state.restore(marks, now, Duration::ZERO);
+            line.state.restore(look.marks, now, Duration::ZERO);
             let ended = line
                 .ended
                 .iter()
-                .filter(|(_, at)| *at >= ended_since)
+                .filter(|(_, at)| *at >= look.ended_since)
                 .map(|(session, _)| *session);
             let ended = ended.collect();
+            let (log, log_length) = line.state.log_from(look.marks.log_length);
+            let log = log.iter().take(LOG_LINES_AT_ONCE).cloned().collect();
+            if !look.report.is_empty() {
+                line.reports
+                    .insert(look.edge.0.clone(), (look.report.to_owned(), now));
+            }
+            line.reports.retain(|_, (_, at)| at.plus(REPORTS_LAST) > now);
             Observation {
                 snapshot: line.state.observe(now),
                 ended,
-                lease: line.lease(edge, now),
+                lease: line.lease(look.edge, now),
+                log_length,
+                log,
+                reports: line.reports.values().map(|(report, _)| report.clone()).collect(),
             }
         }))
     }
@@ -194,19 +227,34 @@ impl LineStore for MemoryStore {
     ) -> Result<Advance, StoreError> {
         Ok(self.with(key, |line, now| {
             if line.holds_lease(edge, fence, now) {
-                line.state.advance(revision, decision)
+                line.state.advance(revision, decision, now)
             } else {
                 Advance::Stale
             }
         }))
     }
 
-    async fn change_control(&self, room: &RoomId, change: ControlChange) -> Result<(), StoreError> {
+    async fn change_control(
+        &self,
+        key: &LineKey,
+        change: &ControlChange,
+        actor: Option<&str>,
+    ) -> Result<(), StoreError> {
+        // The line is there from now on, so that its log has the change.
+        self.with(key, |_, _| ());
+        let now = self.now();
         let mut rooms = self.rooms();
-        let control = rooms.controls.entry(room.clone()).or_default();
-        *control = change.on(*control);
-        let lines = rooms.lines.iter_mut().filter(|(key, _)| key.room == *room);
-        lines.for_each(|(_, line)| line.state.change_control(change));
+        let control = rooms.controls.entry(key.room.clone()).or_default();
+        *control = change.on(control);
+        let lines = rooms.lines.iter_mut().filter(|(line, _)| line.room == key.room);
+        for (line, state) in lines {
+            let noted = actor.filter(|_| line == key);
+            state.state.change_control(change, noted, now);
+        }
         Ok(())
+    }
+
+    async fn restore_log(&self, key: &LineKey, at: u64, lines: &[String]) -> Result<bool, StoreError> {
+        Ok(self.with(key, |line, _| line.state.restore_log(at, lines)))
     }
 }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use contract::RoomId;
 use std::{fmt, time::Duration};
 use waiting_room_domain::{
-    Advance, Claim, ClaimOutcome, ControlChange, Decision, Epoch, JoinOutcome, Marks, Moment, Renewal,
-    SessionId, SessionRule, Snapshot,
+    Advance, Claim, ClaimOutcome, ControlChange, Decision, Epoch, Held, Holder, JoinGroup, JoinOutcome,
+    Marks, Moment, Renewal, SessionId, SessionRule, Snapshot,
 };
 
 /// An edge that has not refreshed its lease for this long has lost it. Several ticks, so that one slow answer
@@ -51,12 +51,28 @@ pub struct Fence(pub u64);
 pub struct Known {
     /// The life of the store.
     pub incarnation: u64,
-    /// Every number below was dealt.
+    /// Every number of the lane that is asked for below this was dealt.
     pub issued: u64,
 }
 
+/// What an edge brings along when it looks at a line.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Who looks.
+    pub edge: &'a EdgeId,
+    /// What it remembers, in case the store forgot. Its lanes are those of the room.
+    pub marks: &'a Marks,
+    /// Sessions ended since then are asked for.
+    pub ended_since: Moment,
+    /// What it sees of its origins, for the edge that decides; nothing if empty.
+    pub report: &'a str,
+}
+
+/// Lines of the public log that are taken or given in one round trip.
+pub const LOG_LINES_AT_ONCE: usize = 2_000;
+
 /// What an edge sees when it looks at a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// The line.
     pub snapshot: Snapshot,
@@ -64,6 +80,12 @@ pub struct Observation {
     pub ended: Vec<SessionId>,
     /// The right to decide, if this edge has it.
     pub lease: Option<Fence>,
+    /// How many lines the public log has.
+    pub log_length: u64,
+    /// Those beyond the ones that the edge has, [`LOG_LINES_AT_ONCE`] at most.
+    pub log: Vec<String>,
+    /// What each edge sees of its origins.
+    pub reports: Vec<String>,
 }
 
 /// Why the store did not answer. Whatever it was asked may or may not have happened.
@@ -88,8 +110,14 @@ pub enum StoreError {
 /// A store of lines. Every method is one round trip.
 #[async_trait]
 pub trait LineStore: Send + Sync + 'static {
-    /// Deals `count` numbers in a row. Numbers lost on the way back are skipped, never dealt again.
-    async fn join(&self, line: &LineKey, count: u32, known: Known) -> Result<JoinOutcome, StoreError>;
+    /// Deals numbers in a row to a group. Numbers lost on the way back are skipped, never dealt again.
+    async fn join(&self, line: &LineKey, group: &JoinGroup, known: Known) -> Result<JoinOutcome, StoreError>;
+
+    /// The places that these have, in their order.
+    async fn held_by(&self, line: &LineKey, holders: &[Holder]) -> Result<Vec<Option<Held>>, StoreError>;
+
+    /// Uses something that can be used once in a room; answers whether it was unused. It is remembered for `keep`.
+    async fn spend(&self, room: &RoomId, what: &str, keep: Duration) -> Result<bool, StoreError>;
 
     /// Lets a called ticket in; asking again answers the same session.
     async fn claim(
@@ -113,13 +141,7 @@ pub trait LineStore: Send + Sync + 'static {
     async fn end(&self, line: &LineKey, session: SessionId, keep: Duration) -> Result<bool, StoreError>;
 
     /// Looks at a line, tells the store what the edge remembers in case it forgot, takes or keeps the lease.
-    async fn observe(
-        &self,
-        line: &LineKey,
-        edge: &EdgeId,
-        marks: Marks,
-        ended_since: Moment,
-    ) -> Result<Observation, StoreError>;
+    async fn observe(&self, line: &LineKey, look: Look<'_>) -> Result<Observation, StoreError>;
 
     /// Puts a decision into force, if this edge still has the lease and nothing has changed since it looked.
     async fn advance(
@@ -131,6 +153,15 @@ pub trait LineStore: Send + Sync + 'static {
         decision: &Decision,
     ) -> Result<Advance, StoreError>;
 
-    /// Changes a room's control for every edge and every line of it.
-    async fn change_control(&self, room: &RoomId, change: ControlChange) -> Result<(), StoreError>;
+    /// Changes a room's control for every edge and every line of it. Who did it is noted in the line's public log if
+    /// `actor` is given.
+    async fn change_control(
+        &self,
+        line: &LineKey,
+        change: &ControlChange,
+        actor: Option<&str>,
+    ) -> Result<(), StoreError>;
+
+    /// Writes lines that the public log has lost, if they follow on the `at` lines that it has; answers whether.
+    async fn restore_log(&self, line: &LineKey, at: u64, lines: &[String]) -> Result<bool, StoreError>;
 }

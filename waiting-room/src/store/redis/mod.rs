@@ -3,9 +3,13 @@
 //! A line is one hash of counters, and sorted sets that are bounded by the sessions and claim windows. Nothing is
 //! kept for a shopper who waits. Numbers are exact up to 2^53, which is how far the scripts' arithmetic reaches.
 
+mod observed;
 mod scripts;
 
-use super::{EdgeId, Fence, Known, LEASE, LineKey, LineStore, Observation, RECOVERY, StoreError};
+use super::{
+    EdgeId, Fence, Known, LEASE, LOG_LINES_AT_ONCE, LineKey, LineStore, Look, Observation, RECOVERY,
+    StoreError,
+};
 use async_trait::async_trait;
 use contract::RoomId;
 use redis::{Cmd, FromRedisValue, aio::ConnectionManager, aio::ConnectionManagerConfig};
@@ -17,12 +21,15 @@ use std::{
 };
 use tracing::warn;
 use waiting_room_domain::{
-    Advance, CallLog, Claim, ClaimOutcome, Control, ControlChange, Decision, JoinOutcome, Marks, Moment,
-    Renewal, SessionId, SessionRule, Snapshot,
+    Advance, Claim, ClaimOutcome, ControlChange, DELAYS, Decision, Epoch, Held, Holder, JoinGroup,
+    JoinOutcome, LaneId, Moment, Renewal, Rounds, SessionId, SessionRule, TicketId,
 };
 
 /// A shopper who waits longer than this for a number is told to try again.
 const ANSWER_WITHIN: Duration = Duration::from_millis(800);
+
+/// A drop's line is kept for so long after its last decision: its public log may still be asked for.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The store on one Redis server.
 pub struct RedisStore {
@@ -127,21 +134,68 @@ fn millis(duration: Duration) -> u64 {
 
 #[async_trait]
 impl LineStore for RedisStore {
-    async fn join(&self, line: &LineKey, count: u32, known: Known) -> Result<JoinOutcome, StoreError> {
+    async fn join(&self, line: &LineKey, group: &JoinGroup, known: Known) -> Result<JoinOutcome, StoreError> {
         let scripts = self.scripts(line);
+        let keys = &scripts.keys;
         let arguments = |command: &mut Cmd| {
-            command.arg(count).arg(known.incarnation).arg(known.issued);
+            command.arg(known.incarnation).arg(group.lane.0).arg(group.count);
+            command
+                .arg(known.issued)
+                .arg(group.root.as_deref().unwrap_or_default());
+            for join in &group.holders {
+                let instead_of = join.instead_of.as_ref().map(hex).unwrap_or_default();
+                command
+                    .arg(join.holder.to_string())
+                    .arg(instead_of)
+                    .arg(hex(&join.id));
+            }
         };
-        let answer: Vec<String> = self
-            .call(&scripts, Operation::Join, &[&scripts.keys.state], arguments)
-            .await?;
+        let touched = [&*keys.state, &keys.log, &keys.holders];
+        let answer: Vec<String> = self.call(&scripts, Operation::Join, &touched, arguments).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["dealt", first] => Ok(JoinOutcome::Dealt {
+            ["dealt", first, at] => Ok(JoinOutcome::Dealt {
                 first: number(first, Operation::Join)?,
+                at: moment(at, Operation::Join)?,
             }),
+            ["held"] => Ok(JoinOutcome::Held),
             ["resync"] => Ok(JoinOutcome::Resync),
             _ => Err(nonsense(Operation::Join)),
         }
+    }
+
+    async fn held_by(&self, line: &LineKey, holders: &[Holder]) -> Result<Vec<Option<Held>>, StoreError> {
+        let scripts = self.scripts(line);
+        let mut command = redis::cmd("HMGET");
+        command.arg(&scripts.keys.holders);
+        for holder in holders {
+            command.arg(holder.to_string());
+        }
+        let operation = "look up the places of holders";
+        let answer = command.query_async(&mut self.connection.clone()).await;
+        let answer: Vec<Option<String>> = answer.map_err(|source| StoreError::Unavailable {
+            operation,
+            source: Box::new(source),
+        })?;
+        let held = answer.iter().map(|held| {
+            let held = held.as_deref().map(read_held);
+            held.map(|held| held.ok_or(StoreError::Nonsense { operation }))
+                .transpose()
+        });
+        held.collect()
+    }
+
+    async fn spend(&self, room: &RoomId, what: &str, keep: Duration) -> Result<bool, StoreError> {
+        // Of a room, not of a line; any line of the room will do to find its scripts.
+        let line = LineKey {
+            room: room.clone(),
+            epoch: Epoch(0),
+        };
+        let scripts = self.scripts(&line);
+        let key = format!("{}{{{room}}}:spent:{what}", self.namespace);
+        let arguments = |command: &mut Cmd| {
+            command.arg(millis(keep).max(1));
+        };
+        self.call(&scripts, Operation::Spend, &[&key], arguments).await
     }
 
     async fn claim(
@@ -153,15 +207,18 @@ impl LineStore for RedisStore {
     ) -> Result<ClaimOutcome, StoreError> {
         let scripts = self.scripts(line);
         let keys = &scripts.keys;
+        let Some(claims) = keys.claims.get(claim.lane.index()) else {
+            return Ok(ClaimOutcome::Missed);
+        };
         let arguments = |command: &mut Cmd| {
             let length = millis(rule.length.min(rule.hard_cap));
+            command.arg(incarnation).arg(claim.lane.0).arg(claim.rank);
             command
-                .arg(incarnation)
-                .arg(claim.number)
                 .arg(claim.session.to_string())
-                .arg(length);
+                .arg(length)
+                .arg(claim.delay_index);
         };
-        let touched = [&*keys.state, &keys.claims, &keys.active];
+        let touched = [&*keys.state, claims, &keys.active];
         let answer: Vec<String> = self.call(&scripts, Operation::Claim, &touched, arguments).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["admitted", since, until] => Ok(ClaimOutcome::Admitted {
@@ -217,41 +274,42 @@ impl LineStore for RedisStore {
         .await
     }
 
-    async fn observe(
-        &self,
-        line: &LineKey,
-        edge: &EdgeId,
-        marks: Marks,
-        ended_since: Moment,
-    ) -> Result<Observation, StoreError> {
+    async fn observe(&self, line: &LineKey, look: Look<'_>) -> Result<Observation, StoreError> {
         let scripts = self.scripts(line);
         let keys = &scripts.keys;
         // Any number that is hardly drawn twice; 52 bits, so that the scripts compare it exactly.
         let incarnation = u64::from_be_bytes(clock::random_bytes()) >> 12;
+        let marks = look.marks;
         let arguments = |command: &mut Cmd| {
+            command.arg(&look.edge.0).arg(millis(LEASE));
+            command.arg(incarnation).arg(millis(RECOVERY));
             command
-                .arg(&edge.0)
-                .arg(millis(LEASE))
-                .arg(incarnation)
-                .arg(millis(RECOVERY));
+                .arg(look.ended_since.unix_ms())
+                .arg(DELAYS)
+                .arg(look.report);
             command
-                .arg(marks.issued)
-                .arg(marks.called)
-                .arg(marks.settled_below)
-                .arg(ended_since.unix_ms());
+                .arg(marks.log_length)
+                .arg(LOG_LINES_AT_ONCE)
+                .arg(marks.draw_step);
+            for (lane, marks_of_lane) in marks.lanes.iter().enumerate() {
+                let rounds = marks.rounds.get(lane).map(Rounds::encode).unwrap_or_default();
+                command.arg(marks_of_lane.issued).arg(marks_of_lane.called);
+                command.arg(marks_of_lane.settled_below).arg(rounds);
+            }
         };
-        let touched = [
+        let mut touched = vec![
             &*keys.state,
-            &keys.claims,
             &keys.active,
             &keys.ended,
             &keys.control,
             &keys.lease,
         ];
-        let answer: Observed = self
+        touched.extend([&*keys.log, &keys.reports]);
+        touched.extend(keys.claims.iter().take(marks.lanes.len()).map(String::as_str));
+        let answer = self
             .call(&scripts, Operation::Observe, &touched, arguments)
             .await?;
-        observation(answer)
+        observed::observation(answer)
     }
 
     async fn advance(
@@ -266,104 +324,101 @@ impl LineStore for RedisStore {
         let keys = &scripts.keys;
         let arguments = |command: &mut Cmd| {
             command.arg(format!("{} {}", edge.0, fence.0)).arg(revision);
+            command.arg(decision.decided_at.unix_ms()).arg(decision.credit);
             command
-                .arg(decision.called)
-                .arg(decision.settled_below)
-                .arg(decision.credit);
+                .arg(decision.claims_counted)
+                .arg(decision.turnout.encode());
             command
-                .arg(decision.call_log.encode())
                 .arg(u8::from(decision.full))
-                .arg(decision.decided_at.unix_ms());
+                .arg(&decision.autopilot)
+                .arg(&decision.stock);
+            command
+                .arg(u8::from(decision.freeze))
+                .arg(u8::from(decision.drawn.is_some()));
+            command.arg(kept_seconds(line.epoch));
+            for (index, lane) in decision.lanes.iter().enumerate() {
+                let rounds = decision.drawn.as_ref().and_then(|drawn| drawn.get(index));
+                command.arg(lane.called).arg(lane.settled_below).arg(lane.turn);
+                command
+                    .arg(lane.call_log.encode())
+                    .arg(rounds.map(Rounds::encode).unwrap_or_default());
+            }
+            for entry in &decision.log {
+                command.arg(entry);
+            }
         };
-        let touched = [
-            &*keys.state,
-            &keys.claims,
-            &keys.active,
-            &keys.control,
-            &keys.lease,
-        ];
+        let mut touched = vec![&*keys.state, &keys.active, &keys.control, &keys.lease, &keys.log];
+        touched.extend(keys.claims.iter().take(decision.lanes.len()).map(String::as_str));
         let written: bool = self
             .call(&scripts, Operation::Advance, &touched, arguments)
             .await?;
         Ok(if written { Advance::Written } else { Advance::Stale })
     }
 
-    async fn change_control(&self, room: &RoomId, change: ControlChange) -> Result<(), StoreError> {
-        let key = scripts::control_key(&self.namespace, room);
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        if let Some(paused) = change.paused {
-            pipeline.hset(&key, "paused", u8::from(paused)).ignore();
-        }
-        if let Some(rate) = change.users_per_minute {
-            pipeline.hset(&key, "users_per_minute", rate).ignore();
-        }
-        if let Some(max_active) = change.max_active {
-            pipeline.hset(&key, "max_active", max_active).ignore();
-        }
-        pipeline.hincr(&key, "revision", 1).ignore();
-        let done = pipeline.query_async::<()>(&mut self.connection.clone()).await;
-        let operation = "change a room's control";
-        done.map_err(|source| StoreError::Unavailable {
-            operation,
-            source: Box::new(source),
-        })
+    async fn change_control(
+        &self,
+        line: &LineKey,
+        change: &ControlChange,
+        actor: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let scripts = self.scripts(line);
+        let keys = &scripts.keys;
+        let fields = [
+            ("switch", change.switch.map(|switch| switch.to_string())),
+            (
+                "users_per_minute",
+                change.users_per_minute.map(|rate| rate.to_string()),
+            ),
+            (
+                "max_active",
+                change.max_active.map(|sessions| sessions.to_string()),
+            ),
+            ("message", change.message.clone()),
+        ];
+        let arguments = |command: &mut Cmd| {
+            command.arg(actor.map(|actor| format!("{actor} {change}")).unwrap_or_default());
+            for (field, value) in &fields {
+                if let Some(value) = value {
+                    command.arg(field).arg(value);
+                }
+            }
+        };
+        let touched = [&*keys.control, &keys.log];
+        let done: bool = self
+            .call(&scripts, Operation::Control, &touched, arguments)
+            .await?;
+        done.then_some(()).ok_or_else(|| nonsense(Operation::Control))
+    }
+
+    async fn restore_log(&self, line: &LineKey, at: u64, lines: &[String]) -> Result<bool, StoreError> {
+        let scripts = self.scripts(line);
+        let arguments = |command: &mut Cmd| {
+            command.arg(at).arg(lines);
+        };
+        self.call(&scripts, Operation::RestoreLog, &[&scripts.keys.log], arguments)
+            .await
     }
 }
 
-/// What the script answers: now, fence, open claims, active, state fields, control fields, ended sessions.
-type Observed = (
-    u64,
-    String,
-    u64,
-    u64,
-    Vec<Option<String>>,
-    Vec<Option<String>>,
-    Vec<String>,
-);
+/// How long a line is kept after its last decision: 0, for ever, if it is the one line of a room without a schedule.
+fn kept_seconds(epoch: Epoch) -> u64 {
+    if epoch == Epoch::ALWAYS { 0 } else { KEPT.as_secs() }
+}
 
-fn observation(answer: Observed) -> Result<Observation, StoreError> {
-    let (now, fence, open_claims, active, state, control, ended) = answer;
-    let operation = Operation::Observe;
-    let count = |fields: &[Option<String>], at: usize| match fields.get(at) {
-        Some(Some(text)) => number(text, operation),
-        Some(None) => Ok(0),
-        None => Err(nonsense(operation)),
+fn hex(id: &TicketId) -> String {
+    SessionId::from(*id).to_string()
+}
+
+/// `<lane> <number> <issued at> <ticket id>`
+fn read_held(text: &str) -> Option<Held> {
+    let mut fields = text.split(' ');
+    let held = Held {
+        lane: LaneId(fields.next()?.parse().ok()?),
+        number: fields.next()?.parse().ok()?,
+        issued_at: Moment::from_unix_ms(fields.next()?.parse().ok()?),
+        id: fields.next()?.parse::<SessionId>().ok()?.ticket_id(),
     };
-    let call_log = state.get(11).cloned().flatten().unwrap_or_default();
-    let snapshot = Snapshot {
-        taken_at: Moment::from_unix_ms(now),
-        incarnation: count(&state, 0)?,
-        recovering_until: Moment::from_unix_ms(count(&state, 1)?),
-        issued: count(&state, 2)?,
-        called: count(&state, 3)?,
-        settled_below: count(&state, 4)?,
-        claimed: count(&state, 5)?,
-        missed: count(&state, 6)?,
-        credit: count(&state, 7)?,
-        ticked_at: Moment::from_unix_ms(count(&state, 8)?),
-        // Both counters only grow, so their sum changes when either does.
-        revision: count(&state, 9)? + count(&control, 3)?,
-        full: count(&state, 10)? == 1,
-        call_log: CallLog::decode(&call_log).map_err(|_| nonsense(operation))?,
-        open_claims,
-        active,
-        control: Control {
-            paused: count(&control, 0)? == 1,
-            users_per_minute: optional(&control, 1, operation)?,
-            max_active: optional(&control, 2, operation)?,
-        },
-    };
-    let ended = ended
-        .iter()
-        .map(|session| session_id(session, operation))
-        .collect::<Result<_, _>>()?;
-    let fence = number(&fence, operation)?;
-    Ok(Observation {
-        snapshot,
-        ended,
-        lease: (fence > 0).then_some(Fence(fence)),
-    })
+    fields.next().is_none().then_some(held)
 }
 
 fn nonsense(operation: Operation) -> StoreError {
@@ -382,11 +437,4 @@ fn moment(text: &str, operation: Operation) -> Result<Moment, StoreError> {
 
 fn session_id(text: &str, operation: Operation) -> Result<SessionId, StoreError> {
     text.parse().map_err(|_| nonsense(operation))
-}
-
-fn optional(fields: &[Option<String>], at: usize, operation: Operation) -> Result<Option<u32>, StoreError> {
-    let text = fields.get(at).ok_or_else(|| nonsense(operation))?;
-    text.as_ref()
-        .map(|text| text.parse().map_err(|_| nonsense(operation)))
-        .transpose()
 }

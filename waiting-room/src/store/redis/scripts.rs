@@ -5,6 +5,7 @@
 //! *before* it loads them, so that no number is dealt until every edge has told what it remembers.
 
 use super::LineKey;
+use waiting_room_domain::LANES_MAX;
 
 /// What can be asked of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,26 +16,35 @@ pub(super) enum Operation {
     End,
     Observe,
     Advance,
+    Control,
+    RestoreLog,
+    Spend,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Join,
         Self::Claim,
         Self::Renew,
         Self::End,
         Self::Observe,
         Self::Advance,
+        Self::Control,
+        Self::RestoreLog,
+        Self::Spend,
     ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Join => "join a line",
+            Self::Join => "deal numbers",
             Self::Claim => "claim a place",
             Self::Renew => "renew sessions",
             Self::End => "end a session",
             Self::Observe => "look at a line",
             Self::Advance => "call the next in line",
+            Self::Control => "change a room's control",
+            Self::RestoreLog => "restore the public log",
+            Self::Spend => "use something once",
         }
     }
 
@@ -46,6 +56,9 @@ impl Operation {
             Self::End => include_str!("end.lua"),
             Self::Observe => include_str!("observe.lua"),
             Self::Advance => include_str!("advance.lua"),
+            Self::Control => include_str!("control.lua"),
+            Self::RestoreLog => include_str!("restore_log.lua"),
+            Self::Spend => include_str!("spend.lua"),
         }
     }
 }
@@ -62,15 +75,15 @@ pub(super) struct Scripts {
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) state: String,
-    pub(super) claims: String,
+    /// Of each lane.
+    pub(super) claims: [String; LANES_MAX],
     pub(super) active: String,
     pub(super) ended: String,
     pub(super) lease: String,
     pub(super) control: String,
-}
-
-pub(super) fn control_key(namespace: &str, room: &contract::RoomId) -> String {
-    format!("{namespace}{{{room}}}:control")
+    pub(super) log: String,
+    pub(super) holders: String,
+    pub(super) reports: String,
 }
 
 impl Scripts {
@@ -86,11 +99,14 @@ impl Scripts {
             hashes: Operation::ALL.map(hash),
             keys: Keys {
                 state: key("state"),
-                claims: key("claims"),
+                claims: std::array::from_fn(|lane| key(&format!("claims:{lane}"))),
                 active: key("active"),
                 ended: key("ended"),
                 lease: key("lease"),
-                control: control_key(namespace, &line.room),
+                control: format!("{namespace}{{{}}}:control", line.room),
+                log: key("log"),
+                holders: key("holders"),
+                reports: key("reports"),
             },
             preamble,
         }

@@ -1,0 +1,147 @@
+//! What the leading edge writes into the public log beside its decision: the commitment to the next draw, the
+//! revelation of one that was frozen, and how far was called.
+
+use super::{
+    ledger::{Frozen, Ledger, NotedCall},
+    view::View,
+};
+use crate::{config::RoomConfig, keys::DrawSecrets};
+use fairness::{Beacon, Entry, Revealed, Secret, commitment, seed::seed};
+use tracing::error;
+use waiting_room_domain::{Decision, Lane, Method, Rounds};
+
+/// Calls are noted this often: for whoever checks, not for whoever waits.
+const CALLS_NOTED_EVERY_MS: u64 = 1_000;
+
+/// What there is to write.
+#[derive(Debug, Default)]
+pub(super) struct Writing {
+    pub(super) log: Vec<String>,
+    pub(super) drawn: Option<Vec<Rounds>>,
+}
+
+/// Puts into `decision` what is due. `ledger` must be the whole log as the store has it.
+pub(super) fn write(
+    room: &RoomConfig,
+    secrets: &DrawSecrets,
+    view: &View,
+    ledger: &Ledger,
+    decision: &mut Decision,
+) {
+    let mut writing = Writing::default();
+    let at = decision.decided_at.unix_ms();
+    if room.method.draws() {
+        // Nothing is frozen that was not committed to.
+        decision.freeze &= ledger.commitment(view.snapshot.draws).is_some();
+        reveal(room, secrets, view, ledger, at, &mut writing);
+        commit(room, secrets, view, ledger, at, &mut writing);
+    }
+    note_calls(view, decision, ledger, at, &mut writing);
+    decision.log = writing.log;
+    decision.drawn = writing.drawn;
+}
+
+fn commit(
+    room: &RoomConfig,
+    secrets: &DrawSecrets,
+    view: &View,
+    ledger: &Ledger,
+    at: u64,
+    writing: &mut Writing,
+) {
+    let draw = view.snapshot.draws;
+    let more_to_come = draw == 0 || room.method == Method::Random;
+    if more_to_come && ledger.commitment(draw).is_none() {
+        let secret = secrets.first(&view.line, draw);
+        let entry = Entry::Commit {
+            at,
+            draw,
+            commitment: commitment(&secret),
+            beacon: None::<Beacon>,
+        };
+        writing.log.push(entry.to_string());
+    }
+}
+
+fn reveal(
+    room: &RoomConfig,
+    secrets: &DrawSecrets,
+    view: &View,
+    ledger: &Ledger,
+    at: u64,
+    writing: &mut Writing,
+) {
+    let is_pending = view.snapshot.draw_step % 2 == 1;
+    let Some(draw) = view.snapshot.draws.checked_sub(1).filter(|_| is_pending) else {
+        return;
+    };
+    let (Some(promised), Some(frozen)) = (ledger.commitment(draw), ledger.frozen(draw)) else {
+        return;
+    };
+    let Some(secret) = secrets.promised(&view.line, draw, promised) else {
+        error!(room = %room.id, draw, "no key on the ring fits the commitment of the draw; put the key back that was there when the line began");
+        return;
+    };
+    let beacon = Revealed::None;
+    let rounds = drawn(view, &secret, frozen, &beacon);
+    let entry = Entry::Reveal {
+        at,
+        draw,
+        secret,
+        beacon,
+    };
+    writing.log.push(entry.to_string());
+    writing.drawn = Some(rounds);
+}
+
+/// Every lane's rounds with the frozen one drawn, and without those that are over.
+fn drawn(view: &View, secret: &Secret, frozen: &Frozen, beacon: &Revealed) -> Vec<Rounds> {
+    let mut lanes: Vec<_> = view
+        .snapshot
+        .lanes
+        .iter()
+        .map(|lane| lane.rounds.clone())
+        .collect();
+    for range in &frozen.ranges {
+        if let Some(rounds) = lanes.get_mut(usize::from(range.lane))
+            && rounds.pending() == Some((range.from, range.to))
+        {
+            rounds.reveal(seed(secret, &frozen.head, range, beacon.signature()));
+        }
+    }
+    for (rounds, lane) in lanes.iter_mut().zip(&view.snapshot.lanes) {
+        rounds.forget(lane.settled_below);
+    }
+    lanes
+}
+
+fn note_calls(view: &View, decision: &Decision, ledger: &Ledger, at: u64, writing: &mut Writing) {
+    let lanes = view.snapshot.lanes.iter().zip(&decision.lanes);
+    for ((lane, decided), index) in lanes.zip(0u8..) {
+        let noted = ledger.noted_call(index);
+        let soon = noted.is_some_and(|noted| noted.at + CALLS_NOTED_EVERY_MS > at);
+        let now = NotedCall {
+            at: noted.map_or(at, |noted| noted.at),
+            called: decided.called.min(lane.issued),
+            claimed: claimed(lane),
+            missed: lane.missed,
+        };
+        let nothing = now.called + now.claimed + now.missed == 0;
+        if soon || noted == Some(&now) || (noted.is_none() && nothing) {
+            continue;
+        }
+        let entry = Entry::Call {
+            at,
+            lane: index,
+            called: now.called,
+            claimed: now.claimed,
+            missed: now.missed,
+        };
+        writing.log.push(entry.to_string());
+    }
+}
+
+/// Of those whose window has passed, all who were not missed; and of the others those who have claimed.
+fn claimed(lane: &Lane) -> u64 {
+    lane.settled_below.saturating_sub(lane.missed) + lane.open_claims
+}
