@@ -216,6 +216,67 @@ impl RedisSentinels {
         &mut self.servers
     }
 
+    /// Keeps what `master` (0 or 1) is told from now on from the other server, which stays a replica of it.
+    ///
+    /// # Panics
+    /// When the servers refuse.
+    pub async fn cut_replication(&self, master: usize) {
+        let (master, replica) = (&self.servers[master], &self.servers[1 - master]);
+        // A replica that reads on would find the last writes in its socket after the master's death: it is sent away
+        // by the master instead, and cannot come back under this name.
+        let mut stranger = cmd("CONFIG");
+        stranger
+            .arg("SET")
+            .arg(&["masteruser", "stranger", "masterauth", "stranger"]);
+        replica.ask::<()>(&stranger).expect("make the replica a stranger");
+        let mut away = cmd("CLIENT");
+        master
+            .ask::<u64>(away.arg("KILL").arg("TYPE").arg("replica"))
+            .expect("send the replica away");
+        eventually(READY_WITHIN, "the replica is cut off", async || {
+            let told = replica.ask::<String>(cmd("INFO").arg("replication"));
+            told.is_ok_and(|told| told.contains("master_link_status:down"))
+        })
+        .await;
+    }
+
+    /// Lets a server that was [cut off](Self::cut_replication) be a replica again.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn heal_replication(&self, replica: usize) {
+        let mut itself = cmd("CONFIG");
+        itself.arg("SET").arg(&["masteruser", "", "masterauth", ""]);
+        self.servers[replica]
+            .ask::<()>(&itself)
+            .expect("make it itself again");
+    }
+
+    /// Waits until `replica` (0 or 1) follows the other server and has all that it was told.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn caught_up(&self, replica: usize) {
+        let (master, replica) = (&self.servers[1 - replica], &self.servers[replica]);
+        let info = |server: &RedisServer| {
+            server
+                .ask::<String>(cmd("INFO").arg("replication"))
+                .unwrap_or_default()
+        };
+        let field = |told: &str, name: &str| {
+            let mut lines = told.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned))
+        };
+        eventually(READY_WITHIN, "the replica has caught up", async || {
+            let (master, replica) = (info(master), info(replica));
+            let written = field(&master, "master_repl_offset");
+            field(&replica, "master_link_status").as_deref() == Some("up")
+                && written.is_some()
+                && field(&replica, "slave_repl_offset") == written
+        })
+        .await;
+    }
+
     /// Whether all sentinels call the server at `address` the master.
     pub fn agree_on(&self, address: SocketAddr) -> bool {
         let mut question = cmd("SENTINEL");
@@ -299,6 +360,45 @@ impl RedisCluster {
     /// Its servers.
     pub fn servers(&mut self) -> &mut [RedisServer] {
         &mut self.servers
+    }
+
+    /// Moves the slot of `key`, with all its keys, to another server while programs go on.
+    ///
+    /// # Panics
+    /// When the servers refuse.
+    pub fn move_slot_of(&self, key: &str, to: usize) {
+        let (from, to) = (&self.servers[self.holder_of(key)], &self.servers[to]);
+        let mut hash = cmd("CLUSTER");
+        let slot: u16 = from.ask(hash.arg("KEYSLOT").arg(key)).expect("know the slot");
+        let name = |server: &RedisServer| {
+            server
+                .ask::<String>(cmd("CLUSTER").arg("MYID"))
+                .expect("a server has a name")
+        };
+        let (from_name, to_name) = (name(from), name(to));
+        let set = |server: &RedisServer, state: &str, other: &str| {
+            let mut set = cmd("CLUSTER");
+            set.arg("SETSLOT").arg(slot).arg(state).arg(other);
+            server.ask::<()>(&set).expect("set the slot");
+        };
+        set(to, "IMPORTING", &from_name);
+        set(from, "MIGRATING", &to_name);
+        let mut list = cmd("CLUSTER");
+        list.arg("GETKEYSINSLOT").arg(slot).arg(1_000);
+        let keys: Vec<String> = from.ask(&list).expect("list the slot's keys");
+        let mut migrate = cmd("MIGRATE");
+        migrate
+            .arg("127.0.0.1")
+            .arg(to.address.port())
+            .arg("")
+            .arg(0)
+            .arg(5_000)
+            .arg("KEYS")
+            .arg(keys);
+        from.ask::<()>(&migrate).expect("move the keys");
+        for server in [to, from].into_iter().chain(&self.servers) {
+            set(server, "NODE", &to_name);
+        }
     }
 
     /// Which of the servers holds `key`.
