@@ -227,5 +227,7 @@ fn is_lost(error: &RedisError) -> bool {
     is_replaced(error)
         || error.is_timeout()
         || error.is_unrecoverable_error()
-        || error.kind() == ErrorKind::Server(ServerErrorKind::MasterDown)
+        || [ServerErrorKind::MasterDown, ServerErrorKind::ClusterDown]
+            .map(ErrorKind::Server)
+            .contains(&error.kind())
 }
