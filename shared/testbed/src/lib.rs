@@ -19,6 +19,7 @@ mod ledger;
 mod name;
 mod process;
 mod redis;
+mod redis_servers;
 mod servers;
 mod wire;
 
@@ -28,6 +29,7 @@ pub use self::{
     eventually::{eventually, eventually_some, within},
     process::{Process, ProcessBuilder, free_address, http_get},
     redis::RedisNamespace,
+    redis_servers::{DiskCopy, RedisCluster, RedisSentinels, RedisServer},
     servers::Servers,
     wire::Wire,
 };

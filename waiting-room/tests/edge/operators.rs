@@ -38,14 +38,14 @@ async fn a_paused_room_calls_nobody_until_it_is_resumed() {
     assert_eq!(pause.status(), StatusCode::NO_CONTENT);
     eventually(SOON, "nobody can walk in", async || {
         let numbers = edge.numbers("default").await;
-        numbers["paused"] == true && numbers["called"] == 0
+        numbers["switch"] == "paused" && numbers["called"] == 0
     })
     .await;
     let (ticket, _) = edge.join("default").await;
     let place = edge.status("default", &ticket).await;
     assert_eq!(
-        (&place["state"], &place["paused"]),
-        (&"waiting".into(), &true.into())
+        (&place["state"], &place["switch"]),
+        (&"waiting".into(), &"paused".into())
     );
     edge.operate(Method::POST, "/rooms/default/resume")
         .send()
@@ -76,7 +76,7 @@ async fn nothing_is_told_or_done_without_the_token() {
             assert_eq!(answer.headers()["content-type"], "application/problem+json");
         }
     }
-    assert_eq!(edge.numbers("default").await["paused"], false);
+    assert_eq!(edge.numbers("default").await["switch"], "scheduled");
 }
 
 #[tokio::test]

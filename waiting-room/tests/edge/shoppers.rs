@@ -320,7 +320,7 @@ async fn before_and_after_a_drop_nobody_gets_a_place() {
     let (_, place) = edge.join("pre").await;
     assert_eq!(
         (&place["state"], &place["phase"]),
-        (&"waiting".into(), &"prequeue".into())
+        (&"to_be_drawn".into(), &"prequeue".into())
     );
     assert!(
         place["wait_seconds"].is_null(),

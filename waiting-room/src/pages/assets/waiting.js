@@ -11,7 +11,7 @@ const minutes = (seconds) => (seconds < 90 ? `${seconds} s` : `${Math.round(seco
 
 function waitText(place) {
   if (place.phase === "prequeue") return "The doors are not open yet";
-  if (place.paused) return "Paused for a moment";
+  if (place.switch === "paused") return "Paused for a moment";
   if (!place.wait_seconds) return "Not known right now";
   return `${minutes(place.wait_seconds.low)} to ${minutes(place.wait_seconds.high)}`;
 }

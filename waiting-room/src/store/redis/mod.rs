@@ -3,16 +3,22 @@
 //! A line is one hash of counters, and sorted sets that are bounded by the sessions and claim windows. Nothing is
 //! kept for a shopper who waits. Numbers are exact up to 2^53, which is how far the scripts' arithmetic reaches.
 
+mod address;
+mod connection;
 mod observed;
 mod scripts;
+mod sentinels;
+
+pub use address::AddressError;
 
 use super::{
     EdgeId, Fence, Known, LEASE, LOG_LINES_AT_ONCE, LineKey, LineStore, Look, Observation, RECOVERY,
     StoreError,
 };
 use async_trait::async_trait;
+use connection::Connection;
 use contract::RoomId;
-use redis::{Cmd, FromRedisValue, aio::ConnectionManager, aio::ConnectionManagerConfig};
+use redis::{Cmd, FromRedisValue};
 use scripts::{Operation, Scripts};
 use std::{
     collections::HashMap,
@@ -25,35 +31,25 @@ use waiting_room_domain::{
     JoinOutcome, LaneId, Moment, Renewal, Rounds, SessionId, SessionRule, TicketId,
 };
 
-/// A shopper who waits longer than this for a number is told to try again.
-const ANSWER_WITHIN: Duration = Duration::from_millis(800);
-
 /// A drop's line is kept for so long after its last decision: its public log may still be asked for.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The store on one Redis server.
+/// The store on Redis: a server, a master with its sentinels, or a cluster.
 pub struct RedisStore {
-    connection: ConnectionManager,
+    connection: Connection,
     namespace: String,
     lines: RwLock<HashMap<LineKey, Arc<Scripts>>>,
 }
 
 impl RedisStore {
-    /// The store at `url`, with every key beginning with `namespace`. Connects when first used, and again
-    /// whenever the connection is lost.
+    /// The store at `address` (`redis://`, `rediss://`, `redis-sentinel://` or `redis-cluster://`), with every key
+    /// beginning with `namespace`. Connects when first used, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// When `url` is not the address of a Redis server.
-    pub fn new(url: &str, namespace: &str) -> Result<Self, redis::RedisError> {
-        let client = redis::Client::open(url)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWER_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(200));
-        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
+    /// When `address` is none of these.
+    pub fn new(address: &str, namespace: &str) -> Result<Self, AddressError> {
         Ok(Self {
-            connection,
+            connection: Connection::to(address)?,
             namespace: namespace.to_owned(),
             lines: RwLock::default(),
         })
@@ -90,13 +86,10 @@ impl RedisStore {
             operation: operation.name(),
             source: Box::new(source),
         };
-        match command.query_async(&mut self.connection.clone()).await {
+        match self.connection.query(&command).await {
             Err(error) if error.code() == Some("NOSCRIPT") => {
                 self.reload(scripts).await.map_err(unavailable)?;
-                command
-                    .query_async(&mut self.connection.clone())
-                    .await
-                    .map_err(unavailable)
+                self.connection.query(&command).await.map_err(unavailable)
             }
             answered => answered.map_err(unavailable),
         }
@@ -108,21 +101,25 @@ impl RedisStore {
             state = scripts.keys.state,
             "the store has no scripts for this line: it is new or was restarted"
         );
-        let mut connection = self.connection.clone();
-        let recovery = millis(RECOVERY);
+        let state = &scripts.keys.state;
         let mut stand_still = redis::cmd("EVAL");
         stand_still
             .arg(scripts.restarted())
             .arg(1)
-            .arg(&scripts.keys.state)
-            .arg(recovery);
-        stand_still.query_async::<i64>(&mut connection).await?;
+            .arg(state)
+            .arg(millis(RECOVERY));
+        self.connection.query::<i64>(&stand_still).await?;
+        // The key leads to the server of a cluster that holds the line. If it holds it no more, nothing is loaded:
+        // scripts of the line on any other server would hide that this one took over.
+        let mut load = redis::pipe();
+        load.atomic().cmd("EXISTS").arg(state).ignore();
         for operation in Operation::ALL {
-            let mut load = redis::cmd("SCRIPT");
-            load.arg("LOAD").arg(scripts.text(operation));
-            load.query_async::<String>(&mut connection).await?;
+            load.cmd("SCRIPT")
+                .arg("LOAD")
+                .arg(scripts.text(operation))
+                .ignore();
         }
-        Ok(())
+        self.connection.pipeline(&load).await
     }
 }
 
@@ -171,7 +168,7 @@ impl LineStore for RedisStore {
             command.arg(holder.to_string());
         }
         let operation = "look up the places of holders";
-        let answer = command.query_async(&mut self.connection.clone()).await;
+        let answer = self.connection.query(&command).await;
         let answer: Vec<Option<String>> = answer.map_err(|source| StoreError::Unavailable {
             operation,
             source: Box::new(source),
