@@ -82,7 +82,7 @@ impl Ledger {
             match line.parse::<Entry>() {
                 Ok(entry) => self.note(entry),
                 Err(error) => {
-                    warn!(line = self.chain.length, %error, "the public log has a line that makes no sense")
+                    warn!(line = self.chain.length, %error, "the public log has a line that makes no sense");
                 }
             }
             self.lines.push(line);

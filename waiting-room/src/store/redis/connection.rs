@@ -43,6 +43,7 @@ struct Inner {
 
 /// Where to connect to.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Servers {
     One(Client),
     Sentinels(Arc<SentinelAddress>),

@@ -32,10 +32,7 @@ pub(super) fn observation(answer: Observed) -> Result<Observation, StoreError> {
     let taken_at = Moment::from_unix_ms(now);
     let mut snapshot = line(taken_at, &state)?;
     snapshot.active = active;
-    snapshot.lanes = lanes
-        .iter()
-        .map(|fields| lane(fields))
-        .collect::<Result<_, _>>()?;
+    snapshot.lanes = lanes.iter().map(lane).collect::<Result<_, _>>()?;
     for (count, index) in snapshot.claims_by_delay.iter_mut().zip(0..DELAYS) {
         *count = counted(&delays, index)?;
     }
