@@ -1,5 +1,5 @@
-//! The front of every connection: answers plain polls and joins by itself, and leaves everything else to the proxy behind
-//! it.
+//! The front of every connection: answers plain polls and joins by itself, sends events, and leaves everything else to
+//! the proxy behind it.
 //!
 //! A million people come at once and wait by polling, so either must cost little more than reading and writing it. The
 //! proxy is made for what goes further than this process. Both give the answers of the same functions of the [`Gate`].
@@ -8,7 +8,7 @@ use super::{
     plain_head::{Action, PlainHead},
     proxy::Edge,
 };
-use crate::gate::Gate;
+use crate::gate::{Gate, Listener, Listening};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use pingora_core::{
@@ -23,6 +23,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long a connection may be idle between requests.
 const IDLE_SECONDS: u64 = 60;
+/// A listener who does not take an event for so long is gone.
+const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// Room for a browser's poll with its cookies.
 const HEAD_BYTES: usize = 2_048;
 
@@ -37,6 +39,14 @@ enum Next {
     Closed,
     /// These bytes are the proxy's.
     Proxy(BytesMut),
+    /// Events follow until it ends.
+    Events(Listener),
+}
+
+/// What a plain request is answered.
+enum Plain {
+    Whole(Vec<u8>),
+    Events(Listener),
 }
 
 #[async_trait]
@@ -47,6 +57,10 @@ impl ServerApp for Front {
             let read = match self.answer_plain(&mut stream, shutdown).await {
                 Next::Closed => return None,
                 Next::Proxy(read) => read,
+                Next::Events(listener) => {
+                    send_events(&mut stream, listener, shutdown).await;
+                    return None;
+                }
             };
             let mut session = ServerSession::new_http1(stream);
             let stopping = *shutdown.borrow();
@@ -77,8 +91,10 @@ impl Front {
             // A process that is about to end lets the proxy say so.
             let stopping = *shutdown.borrow();
             let answer = if stopping { None } else { self.answer(&read).await };
-            let Some(answer) = answer else {
-                return Next::Proxy(read);
+            let answer = match answer {
+                None => return Next::Proxy(read),
+                Some(Plain::Events(listener)) => return Next::Events(listener),
+                Some(Plain::Whole(answer)) => answer,
             };
             if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
                 return Next::Closed;
@@ -87,15 +103,48 @@ impl Front {
         }
     }
 
-    /// The whole answer to a plain request.
-    async fn answer(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    /// The answer to a plain request.
+    async fn answer(&self, bytes: &[u8]) -> Option<Plain> {
         let head = PlainHead::read(bytes)?;
         let header = |name| head.values(name).next();
         let cookies = || head.values("cookie");
         let (reply, now) = match head.action {
             Action::Poll => self.gate.poll(head.room, header, cookies)?,
             Action::Join => self.gate.join(head.room, header, cookies).await?,
+            Action::Listen => match self.gate.listen(head.room, header, cookies)? {
+                Listening::To(listener) => return Some(Plain::Events(listener)),
+                // An answer that comes once is nothing to hurry for.
+                Listening::No(_) => return None,
+            },
         };
-        Some(reply.to_http1(now))
+        Some(Plain::Whole(reply.to_http1(now)))
     }
+}
+
+/// Tells a listener until one side has enough.
+async fn send_events(stream: &mut Stream, mut listener: Listener, shutdown: &ShutdownWatch) {
+    let mut shutdown = shutdown.clone();
+    let mut to_send = Listener::http1_head();
+    let mut ignored = [0; 64];
+    loop {
+        let Some((event, pause)) = listener.tell() else {
+            break;
+        };
+        to_send.extend_from_slice(event.as_bytes());
+        let sent = fast_timeout(SENT_WITHIN, async {
+            stream.write_all(&to_send).await?;
+            stream.flush().await
+        });
+        if !matches!(sent.await, Ok(Ok(()))) {
+            return;
+        }
+        to_send = Vec::new();
+        tokio::select! {
+            () = listener.wait(pause) => {}
+            // There is nothing to be said by this side but goodbye.
+            _ = stream.read(&mut ignored) => return,
+            _ = shutdown.changed() => break,
+        }
+    }
+    let _ = stream.shutdown().await;
 }

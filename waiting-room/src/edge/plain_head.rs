@@ -1,4 +1,5 @@
-//! Recognises the two requests that come by the ten thousand: a waiting shopper's poll and a join, plain and complete.
+//! Recognises the requests that come by the ten thousand: a waiting shopper's poll, a join, and the wish to be told by
+//! events, plain and complete.
 //!
 //! Only what every HTTP implementation reads in the same way is recognised. Whatever is odd in the least (a body, a
 //! second request behind the first, another version, a bare line feed, an upgrade …) is nothing for this path: the
@@ -25,13 +26,16 @@ const NOT_PLAIN: [&str; 6] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Poll,
+    Listen,
     Join,
 }
 
 impl Action {
+    const ALL: [Self; 3] = [Self::Poll, Self::Join, Self::Listen];
+
     const fn method(self) -> &'static str {
         match self {
-            Self::Poll => "GET",
+            Self::Poll | Self::Listen => "GET",
             Self::Join => "POST",
         }
     }
@@ -39,6 +43,7 @@ impl Action {
     const fn suffix(self) -> &'static str {
         match self {
             Self::Poll => "/status",
+            Self::Listen => "/events",
             Self::Join => "/join",
         }
     }
@@ -57,11 +62,13 @@ impl<'a> PlainHead<'a> {
     /// The plain request that `bytes` are, if they are one from the first byte to the last.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         // Cheap and first: most other requests end here.
-        let action = match bytes {
-            [b'G', b'E', b'T', b' ', rest @ ..] if rest.starts_with(PREFIX.as_bytes()) => Action::Poll,
-            [b'P', b'O', b'S', b'T', b' ', rest @ ..] if rest.starts_with(PREFIX.as_bytes()) => Action::Join,
+        let asks = match bytes {
+            [b'G', b'E', b'T', b' ', rest @ ..] | [b'P', b'O', b'S', b'T', b' ', rest @ ..] => rest,
             _ => return None,
         };
+        if !asks.starts_with(PREFIX.as_bytes()) {
+            return None;
+        }
         if !bytes.ends_with(b"\r\n\r\n") || has_bare_line_feed(bytes) {
             return None;
         }
@@ -70,13 +77,11 @@ impl<'a> PlainHead<'a> {
         if request.parse(bytes).ok()? != Status::Complete(bytes.len()) || request.version != Some(1) {
             return None;
         }
-        if request.method? != action.method() {
-            return None;
-        }
-        let room = request
-            .path?
-            .strip_prefix(PREFIX)?
-            .strip_suffix(action.suffix())?;
+        let (method, path) = (request.method?, request.path?.strip_prefix(PREFIX)?);
+        let action = Action::ALL
+            .into_iter()
+            .find(|action| action.method() == method && path.ends_with(action.suffix()))?;
+        let room = path.strip_suffix(action.suffix())?;
         let is_id = room
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -143,6 +148,13 @@ mod tests {
         assert_eq!(poll.values("cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
         let kept = POLL.replace("Host", "Connection: Keep-Alive\r\nHost");
         assert!(PlainHead::read(kept.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_plain_wish_to_listen_is_recognised() {
+        let listen = POLL.replace("/status", "/events");
+        assert_eq!(PlainHead::read(listen.as_bytes()).unwrap().action, Action::Listen);
+        assert_eq!(PlainHead::read(listen.replace("GET", "POST").as_bytes()), None);
     }
 
     #[test]

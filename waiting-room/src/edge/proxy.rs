@@ -2,7 +2,7 @@
 
 use super::origins::RunningOrigin;
 use crate::{
-    gate::{Gate, Outcome, PASS_HEADER, Passage},
+    gate::{Gate, Listener, Outcome, PASS_HEADER, Passage},
     reply::Reply,
 };
 use async_trait::async_trait;
@@ -45,6 +45,10 @@ impl ProxyHttp for Edge {
             Outcome::Proxy(granted) => {
                 *passage = granted;
                 Ok(false)
+            }
+            Outcome::Events(listener) => {
+                send_events(session, listener).await?;
+                Ok(true)
             }
         }
     }
@@ -162,6 +166,21 @@ fn status_of(error: &Error) -> u16 {
         (_, ErrorSource::Upstream) => 502,
         _ => 503,
     }
+}
+
+/// Tells a listener who came by another way than the plain one, such as HTTP/2.
+async fn send_events(session: &mut Session, mut listener: Listener) -> Result<()> {
+    let mut response = ResponseHeader::build(http::StatusCode::OK, None)?;
+    for (name, value) in Listener::head() {
+        response.append_header(name, value)?;
+    }
+    session.set_keepalive(None);
+    session.write_response_header(Box::new(response), false).await?;
+    while let Some((event, pause)) = listener.tell() {
+        session.write_response_body(Some(event.into()), false).await?;
+        listener.wait(pause).await;
+    }
+    session.write_response_body(None, true).await
 }
 
 async fn write(session: &mut Session, reply: Reply) -> Result<()> {

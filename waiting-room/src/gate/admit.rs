@@ -196,6 +196,7 @@ impl Gate {
                 passage.cookies.extend(set);
                 Outcome::Proxy(passage)
             }
+            other @ Outcome::Events(_) => other,
         }
     }
 

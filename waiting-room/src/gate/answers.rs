@@ -113,6 +113,8 @@ impl Gate {
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
             (_, "" | "status" | "log") => not_allowed("GET, HEAD"),
+            (&Method::GET, "events") => retry_soon(&Unavailable::NotSeenYet),
+            (_, "events") => not_allowed("GET"),
             (_, "join" | "claim" | "leave") => not_allowed("POST"),
             _ => not_found(),
         }
@@ -339,7 +341,7 @@ fn not_allowed(allow: &'static str) -> Reply {
     Reply::problem(&problem.detail(format!("Use {allow}."))).with(ALLOW, HeaderValue::from_static(allow))
 }
 
-fn no_ticket(room: &Room) -> Reply {
+pub(super) fn no_ticket(room: &Room) -> Reply {
     let problem = Problem::new(401, "no-ticket", "No valid ticket for this line");
     Reply::problem(&problem.detail("Join first.").with("join", address(room, "join")))
 }

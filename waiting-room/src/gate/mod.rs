@@ -6,11 +6,13 @@
 
 mod admit;
 mod answers;
+mod events;
 mod path;
 mod place;
 mod tokens;
 
 pub use admit::{Admitted, Passage};
+pub use events::{Listener, Listening};
 pub use place::Place as PlaceOnPage;
 pub use tokens::{CookieNames, PASS_HEADER, TICKET_HEADER};
 
@@ -21,19 +23,20 @@ use crate::{
     rooms::{Room, Rooms},
 };
 use contract::Problem;
-use http::{HeaderMap, HeaderValue, header::ACCEPT, header::HOST, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header::ACCEPT, header::HOST, request::Parts};
 use passes::Verifier;
 use std::collections::HashMap;
 
 const TEXT_HTML: &[u8] = b"text/html";
 
 /// What becomes of a request.
-#[derive(Debug)]
 pub enum Outcome {
     /// It is answered here.
     Answer(Reply),
     /// It goes to an origin.
     Proxy(Passage),
+    /// Events follow until somebody has enough.
+    Events(Listener),
 }
 
 /// Decides what becomes of requests.
@@ -74,6 +77,12 @@ impl Gate {
     pub async fn decide(&self, request: &Parts) -> Outcome {
         let path = request.uri.path();
         if let Some(rest) = path.strip_prefix(answers::PREFIX) {
+            if let Some(listening) = self.listening(request, rest) {
+                return match listening {
+                    Listening::To(listener) => Outcome::Events(listener),
+                    Listening::No(reply) => Outcome::Answer(reply),
+                };
+            }
             return Outcome::Answer(self.answer(request, rest).await);
         }
         if path == answers::JWKS_PATH {
@@ -89,6 +98,14 @@ impl Gate {
             None => Outcome::Proxy(Passage::unguarded()),
             Some(room) => self.enter(request, room).await,
         }
+    }
+
+    fn listening(&self, request: &Parts, rest: &str) -> Option<Listening> {
+        let room = rest
+            .strip_suffix("/events")
+            .filter(|_| request.method == Method::GET)?;
+        let header = |name: &'static str| request.headers.get(name).map(HeaderValue::as_bytes);
+        self.listen(room, header, || tokens::cookie_lines(&request.headers))
     }
 
     fn cookies(&self, room: &Room) -> Option<&CookieNames> {

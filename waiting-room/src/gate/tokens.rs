@@ -96,7 +96,7 @@ impl CookieNames {
     }
 }
 
-fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+pub(super) fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)
 }
 

@@ -70,7 +70,10 @@ impl Follower {
             self.room.sessions.mark_ended(*session);
         }
         let view = Arc::new(self.view(line, memory, &observation, seen_at));
-        self.room.view.store(Some(Arc::clone(&view)));
+        let before = self.room.view.swap(Some(Arc::clone(&view)));
+        if before.is_none_or(|before| is_news(&before, &view)) || self.silent {
+            self.room.listeners.tell_all();
+        }
         gauge(&self.room, &view);
         self.restore_log(&view, observation.log_length).await?;
         self.lead(&view, observation.lease, observation.log_length).await
@@ -172,6 +175,7 @@ impl Follower {
                 let error = anyhow::Error::from(error);
                 warn!(room = %self.room.config.id, error = format!("{error:#}"), "the store is silent; holding the gate");
                 self.silent = true;
+                self.room.listeners.tell_all();
             }
             Ok(()) if self.silent => {
                 info!(room = %self.room.config.id, "the store answers again");
@@ -180,6 +184,14 @@ impl Follower {
             _ => {}
         }
     }
+}
+
+/// Whether everybody who waits wants to know at once.
+fn is_news(before: &View, now: &View) -> bool {
+    before.line != now.line
+        || before.phase.as_str() != now.phase.as_str()
+        || before.snapshot.control != now.snapshot.control
+        || before.snapshot.draw_step != now.snapshot.draw_step
 }
 
 #[expect(
@@ -203,6 +215,7 @@ fn gauge(room: &Room, view: &View) {
         "waiting_room_users_per_minute",
         f64::from(view.limits.users_per_minute),
     );
+    set("waiting_room_listeners", room.listeners.how_many() as f64);
     set("waiting_room_max_active", f64::from(view.limits.max_active));
     let calls = view.rules.doors == Doors::Open;
     set("waiting_room_open", f64::from(u8::from(calls)));

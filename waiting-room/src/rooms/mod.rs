@@ -5,11 +5,13 @@ mod draw;
 mod follower;
 mod joiner;
 mod ledger;
+mod listeners;
 mod sessions;
 mod view;
 
 pub use joiner::{Dealt, Joining};
 pub use ledger::Ledger;
+pub use listeners::ListenerCount;
 pub use sessions::Sessions;
 pub use view::View;
 
@@ -22,6 +24,7 @@ use arc_swap::ArcSwapOption;
 use clock::Clock;
 use contract::RoomId;
 use joiner::Joiner;
+use listeners::Listeners;
 use metrics::Counter;
 use process::Shutdown;
 use std::{
@@ -29,7 +32,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use view::LineMemory;
 use waiting_room_domain::{
     Claim, ClaimOutcome, ControlChange, PollPacing, SessionId, Standing, Ticket, WaitRange, delay_index,
@@ -70,6 +73,7 @@ pub struct Room {
     joiner: Joiner,
     /// Wakes the follower before its next tick.
     attention: Notify,
+    listeners: Listeners,
     /// The lines of earlier drops, as far as this edge was there.
     past: Mutex<VecDeque<Arc<LineMemory>>>,
     counters: Counters,
@@ -113,6 +117,7 @@ impl Rooms {
                 secrets: Arc::clone(&secrets),
                 joiner,
                 attention: Notify::new(),
+                listeners: Listeners::default(),
                 past: Mutex::default(),
             });
             let token = shutdown.token();
@@ -262,6 +267,16 @@ impl Room {
         self.store.change_control(&view.line, change, actor).await?;
         self.attention.notify_one();
         Ok(())
+    }
+
+    /// Counts one more who listens to events, if this edge can have more of them.
+    pub fn count_listener(&self) -> Option<ListenerCount> {
+        self.listeners.count()
+    }
+
+    /// Changes when something has changed for everybody.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.listeners.changes()
     }
 
     /// The public log of a past line, from a line on, if this edge has it.

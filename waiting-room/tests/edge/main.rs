@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod connections;
+mod events;
 mod failures;
 mod harness;
 mod operators;
