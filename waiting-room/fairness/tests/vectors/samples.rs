@@ -181,121 +181,140 @@ pub fn rounds() -> Log {
 /// A log that somebody changed: its name, its lines, and the problems (line of the file, code) that are to be found.
 pub type Tampered = (&'static str, Vec<String>, Vec<(usize, &'static str)>);
 
+fn change(lines: &[String], line: usize, from: &str, to: &str) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    assert!(
+        lines[line - 1].contains(from),
+        "{from} is not in {}",
+        lines[line - 1]
+    );
+    lines[line - 1] = lines[line - 1].replacen(from, to, 1);
+    lines
+}
+
+fn without(lines: &[String], line: usize) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    lines.remove(line - 1);
+    lines
+}
+
+fn twice(lines: &[String], line: usize, at: usize) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    lines.insert(at - 1, lines[line - 1].clone());
+    lines
+}
+
+fn moved(lines: &[String], line: usize, to: usize) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    let moved = lines.remove(line - 1);
+    lines.insert(to - 1, moved);
+    lines
+}
+
 /// The drop's lines: 1 title, 2 commit, 3 to 9 joins, 10 operator, 11 freeze, 12 reveal, 13 and 14 calls, 15 join,
-/// 16 edge, 17 call, 18 operator, 19 call.
+/// 16 edge, 17 call, 18 operator, 19 call. The beacon's: 1 title, 2 commit, 3 to 6 joins, 7 freeze, 8 edge, 9 reveal.
 pub fn tampered() -> Vec<Tampered> {
     let (drop, beacon) = (drop().lines, beacon_drop().lines);
-    let change = |lines: &[String], line: usize, from: &str, to: &str| {
-        let mut lines = lines.to_vec();
-        assert!(
-            lines[line - 1].contains(from),
-            "{from} is not in {}",
-            lines[line - 1]
-        );
-        lines[line - 1] = lines[line - 1].replacen(from, to, 1);
-        lines
-    };
-    let without = |lines: &[String], line: usize| {
-        let mut lines = lines.to_vec();
-        lines.remove(line - 1);
-        lines
-    };
-    let twice = |lines: &[String], line: usize, at: usize| {
-        let mut lines = lines.to_vec();
-        lines.insert(at - 1, lines[line - 1].clone());
-        lines
-    };
-    let moved = |lines: &[String], line: usize, to: usize| {
-        let mut lines = lines.to_vec();
-        let moved = lines.remove(line - 1);
-        lines.insert(to - 1, moved);
-        lines
-    };
+    [joins(&drop), draws(&drop), calls(&drop), beacons(&beacon)].concat()
+}
+
+fn joins(drop: &[String]) -> Vec<Tampered> {
     vec![
         (
             "title",
-            change(&drop, 1, "sneaker-drop 3", "sneaker-drop 03"),
+            change(drop, 1, "sneaker-drop 3", "sneaker-drop 03"),
             vec![(1, "title")],
         ),
         (
             "malformed",
-            change(&drop, 5, " 0 7 1 ", " 0 07 1 "),
+            change(drop, 5, " 0 7 1 ", " 0 07 1 "),
             vec![(5, "malformed"), (6, "join-gap")],
         ),
-        ("erased", without(&drop, 5), vec![(5, "join-gap")]),
-        ("padded", twice(&drop, 5, 6), vec![(6, "join-twice")]),
+        ("erased", without(drop, 5), vec![(5, "join-gap")]),
+        ("padded", twice(drop, 5, 6), vec![(6, "join-twice")]),
         (
             "nobody",
-            change(&drop, 5, " 0 7 1 ", " 0 7 0 "),
+            change(drop, 5, " 0 7 1 ", " 0 7 0 "),
             vec![(5, "join-count"), (6, "join-gap")],
         ),
+    ]
+}
+
+fn draws(drop: &[String]) -> Vec<Tampered> {
+    let (secret, other) = (secret(0).to_string(), secret(1).to_string());
+    vec![
         (
             "commit-order",
-            change(&drop, 2, " 0 ", " 1 "),
+            change(drop, 2, " 0 ", " 1 "),
             vec![(2, "commit-order"), (11, "freeze-order"), (12, "reveal-order")],
         ),
-        ("commit-late", moved(&drop, 2, 3), vec![(11, "commit-late")]),
-        ("frozen-twice", twice(&drop, 11, 12), vec![(12, "freeze-order")]),
+        ("commit-late", moved(drop, 2, 3), vec![(11, "commit-late")]),
+        ("frozen-twice", twice(drop, 11, 12), vec![(12, "freeze-order")]),
         (
             "short-draw",
-            change(&drop, 11, "0:0:24", "0:0:23"),
+            change(drop, 11, "0:0:24", "0:0:23"),
             vec![(11, "freeze-range")],
         ),
         (
             "lane-left-out",
-            change(&drop, 11, ",1:0:16", ""),
+            change(drop, 11, ",1:0:16", ""),
             vec![(11, "freeze-lane")],
         ),
-        ("revealed-twice", twice(&drop, 12, 13), vec![(13, "reveal-order")]),
+        ("revealed-twice", twice(drop, 12, 13), vec![(13, "reveal-order")]),
         (
             "other-secret",
-            change(&drop, 12, &secret(0).to_string(), &secret(1).to_string()),
+            change(drop, 12, &secret, &other),
             vec![(12, "secret")],
         ),
+    ]
+}
+
+fn calls(drop: &[String]) -> Vec<Tampered> {
+    vec![
         (
             "no-reveal",
-            without(&drop, 12),
-            vec![
-                (12, "call-early"),
-                (13, "call-early"),
-                (16, "call-early"),
-                (18, "call-early"),
-            ],
+            without(drop, 12),
+            [12, 13, 16, 18].map(|line| (line, "call-early")).to_vec(),
         ),
-        ("called-early", moved(&drop, 13, 11), vec![(11, "call-early")]),
+        ("called-early", moved(drop, 13, 11), vec![(11, "call-early")]),
         (
             "called-back",
-            change(&drop, 17, " 24 9 1", " 9 9 1"),
+            change(drop, 17, " 24 9 1", " 9 9 1"),
             vec![(17, "call-back")],
         ),
         (
             "too-many-came",
-            change(&drop, 17, " 24 9 1", " 24 25 1"),
+            change(drop, 17, " 24 9 1", " 24 25 1"),
             vec![(17, "call-count")],
         ),
+    ]
+}
+
+fn beacons(beacon: &[String]) -> Vec<Tampered> {
+    vec![
         (
             "beacon-missing",
-            change(&beacon, 9, SIGNATURE, "missing"),
+            change(beacon, 9, SIGNATURE, "missing"),
             vec![(9, "beacon-missing")],
         ),
         (
             "beacon-left-out",
-            change(&beacon, 9, SIGNATURE, "none"),
+            change(beacon, 9, SIGNATURE, "none"),
             vec![(9, "beacon-changed")],
         ),
         (
             "beacon-early",
-            change(&beacon, 2, ":1000", ":999"),
+            change(beacon, 2, ":1000", ":999"),
             vec![(7, "beacon-early"), (9, "beacon-signature")],
         ),
         (
             "beacon-unknown",
-            change(&beacon, 2, "drand:52", "drand:53"),
+            change(beacon, 2, "drand:52", "drand:53"),
             vec![(7, "beacon-unknown")],
         ),
         (
             "beacon-forged",
-            change(&beacon, 9, "5e39", "5e38"),
+            change(beacon, 9, "5e39", "5e38"),
             vec![(9, "beacon-signature")],
         ),
     ]
