@@ -42,8 +42,19 @@ pub struct Draw {
     joined: BTreeMap<u8, u64>,
     /// What is drawn, once it is frozen.
     pub frozen: Option<Frozen>,
-    /// The order of each range, once the secret is revealed.
-    pub drawn: Option<Vec<(Range, Permutation)>>,
+    /// The order, once the secret is revealed.
+    pub drawn: Option<Drawn>,
+}
+
+/// What a reveal told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawn {
+    /// The order of each range.
+    pub orders: Vec<(Range, Permutation)>,
+    /// The secret is the one that was committed to.
+    pub secret_fits: bool,
+    /// The beacon is the one that was committed to, and genuine; or there was none to be had.
+    pub beacon_fits: bool,
 }
 
 /// What a freeze fixed.
@@ -144,11 +155,11 @@ impl Audit {
 
 impl Draw {
     fn rank(&self, lane: u8, number: u64) -> Option<u64> {
-        let drawn = self.drawn.as_ref()?;
+        let orders = &self.drawn.as_ref()?.orders;
         let holds = |(range, _): &&(Range, Permutation)| {
             range.lane == lane && (range.from..range.to).contains(&number)
         };
-        let (range, order) = drawn.iter().find(holds)?;
+        let (range, order) = orders.iter().find(holds)?;
         Some(range.from + order.apply(number - range.from))
     }
 }

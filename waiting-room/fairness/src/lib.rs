@@ -16,7 +16,7 @@ pub mod shuffle;
 mod chain;
 mod text;
 
-pub use audit::{Audit, Code, Position, Problem};
+pub use audit::{Audit, Code, Draw, Position, Problem};
 pub use beacon::{BeaconError, Network};
 pub use chain::{Chain, Head};
 pub use log::{Actor, Beacon, Entry, LineError, Range, Revealed, Text};

@@ -1,6 +1,6 @@
 //! The walk over a log's lines.
 
-use super::{Audit, Code, Draw, Frozen, Lane, Problem};
+use super::{Audit, Code, Draw, Drawn, Frozen, Lane, Problem};
 use crate::{
     Beacon, BeaconError, Chain, Entry, Network, Permutation, Range, Revealed, Root, Secret, commitment,
     receipt::GROUP_MAX, seed::seed, text::small,
@@ -230,38 +230,45 @@ impl Walk {
                 format!("draw {number} is not the one to be revealed"),
             );
         };
-        self.check(commitment(secret) == draw.commitment, Code::Secret, || {
+        let secret_fits = commitment(secret) == draw.commitment;
+        self.check(secret_fits, Code::Secret, || {
             format!("the secret of draw {number} is not the one that was committed to")
         });
-        self.check_beacon(draw.beacon, beacon);
+        let beacon_fits = self.check_beacon(draw.beacon, beacon);
         let orders = frozen.ranges.iter().map(|range| {
             let seed = seed(secret, &frozen.head, range, beacon.signature());
             (*range, Permutation::new(&seed, range.to - range.from))
         });
-        self.audit.draws[index].drawn = Some(orders.collect());
+        self.audit.draws[index].drawn = Some(Drawn {
+            orders: orders.collect(),
+            secret_fits,
+            beacon_fits,
+        });
         for range in &frozen.ranges {
             let lane = self.lane(range.lane);
             lane.drawn = lane.drawn.max(range.to);
         }
     }
 
-    fn check_beacon(&mut self, committed: Option<Beacon>, revealed: &Revealed) {
-        match (committed, revealed) {
-            (None, Revealed::None) => {}
+    fn check_beacon(&mut self, committed: Option<Beacon>, revealed: &Revealed) -> bool {
+        let refused = match (committed, revealed) {
+            (None, Revealed::None) => return true,
             (Some(beacon), Revealed::Signature(signature)) => match beacon.verify(signature) {
-                Ok(()) => {}
+                Ok(()) => return true,
                 // Said once already, at the freeze.
-                Err(BeaconError::Network) => {}
-                Err(error) => self.problem(Code::BeaconSignature, error.to_string()),
+                Err(BeaconError::Network) => return false,
+                Err(error) => (Code::BeaconSignature, error.to_string()),
             },
             (Some(beacon), Revealed::Missing) => {
                 let what = format!("round {} of the beacon was left out", beacon.round);
-                self.problem(Code::BeaconMissing, what);
+                (Code::BeaconMissing, what)
             }
             (Some(_), Revealed::None) | (None, Revealed::Missing | Revealed::Signature(_)) => {
-                self.problem(Code::BeaconChanged, "the beacon is not as committed".to_owned());
+                (Code::BeaconChanged, "the beacon is not as committed".to_owned())
             }
-        }
+        };
+        self.problem(refused.0, refused.1);
+        false
     }
 
     fn call(&mut self, lane: u8, called: u64, claimed: u64, missed: u64) {
