@@ -27,6 +27,10 @@ pub fn asset(name: &str) -> Option<Reply> {
             "text/javascript; charset=utf-8",
             include_str!("assets/waiting.js"),
         )),
+        "fairness.js" => Some(Reply::file(
+            "text/javascript; charset=utf-8",
+            include_str!("assets/fairness.js"),
+        )),
         "verify.js" => Some(Reply::file(
             "text/javascript; charset=utf-8",
             include_str!("assets/verify.js"),
