@@ -12,6 +12,7 @@
 mod samples;
 
 use fairness::{Audit, Position};
+use proptest::prelude::*;
 use samples::Log;
 use std::{fmt::Write, path::PathBuf};
 
@@ -136,4 +137,80 @@ fn a_swapped_ticket_is_not_in_the_log() {
     lines[line].replace_range(end.., "00");
     assert!(Audit::of(&file(&log.lines)).includes(receipt, id));
     assert!(!Audit::of(&file(&lines)).includes(receipt, id));
+}
+
+/// What happens to a room that draws in rounds.
+#[derive(Debug, Clone)]
+enum Step {
+    Join(u8, u32),
+    Draw,
+    Call(u8, u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..2u8, 1..40u32).prop_map(|(lane, count)| Step::Join(lane, count)),
+        1 => Just(Step::Draw),
+        1 => (0..2u8, 1..30u64).prop_map(|(lane, more)| Step::Call(lane, more)),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+/// The log of an edge to which all this happens, and how far each lane was drawn.
+fn lived(steps: &[Step]) -> (Log, [u64; 2]) {
+    let mut log = Log::begin("lived", 1, 1_800_000_000_000);
+    let (mut draw, mut drawn, mut called) = (0, [0; 2], [0; 2]);
+    log.commit(0, None);
+    for step in steps {
+        match *step {
+            Step::Join(lane, count) => log.join(lane, count),
+            Step::Draw => {
+                log.commit(draw + 1, None);
+                log.freeze(draw, &[0, 1]);
+                log.join(0, 1);
+                log.reveal(draw, fairness::Revealed::None);
+                (draw, drawn) = (draw + 1, log.frozen);
+            }
+            Step::Call(lane, more) => {
+                let index = usize::from(lane);
+                called[index] = drawn[index].min(called[index] + more);
+                log.call(lane, called[index], called[index] / 2, 0);
+            }
+        }
+    }
+    (log, drawn)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_happens_an_honest_log_is_clean_and_everybody_has_a_place_of_their_own(steps in steps()) {
+        let (log, drawn) = lived(&steps);
+        let audit = Audit::of(&file(&log.lines));
+        prop_assert_eq!(&audit.problems, &[]);
+        for (lane, drawn) in (0..2u8).zip(drawn) {
+            let rank = |number| match audit.position(lane, number) {
+                Position::Drawn { rank, .. } => Some(rank),
+                _ => None,
+            };
+            let mut ranks: Vec<u64> = (0..drawn).filter_map(rank).collect();
+            ranks.sort_unstable();
+            prop_assert_eq!(ranks, (0..drawn).collect::<Vec<_>>());
+            prop_assert_eq!(rank(drawn), None);
+        }
+        for (id, receipt) in &log.receipts {
+            prop_assert!(audit.includes(receipt, id));
+        }
+    }
+
+    /// Erasing a group cannot be hidden: somebody has joined after it, or the freeze counted it.
+    #[test]
+    fn nobody_is_erased_unseen(steps in steps(), which: prop::sample::Index) {
+        let mut lines = lived(&[steps, vec![Step::Join(0, 3), Step::Join(1, 1), Step::Draw]].concat()).0.lines;
+        // Not the last, which joined after the last freeze.
+        let joins: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with("join ")).collect();
+        lines.remove(joins[which.index(joins.len() - 1)]);
+        prop_assert!(!Audit::of(&file(&lines)).is_clean());
+    }
 }

@@ -11,7 +11,7 @@ pub struct Log {
     pub receipts: Vec<(Leaf, Receipt)>,
     at: u64,
     joined: [u64; 2],
-    frozen: [u64; 2],
+    pub frozen: [u64; 2],
 }
 
 /// The signature of quicknet's round 1000, of the 23rd of August 2023.
