@@ -15,3 +15,4 @@ pub mod reply;
 pub mod rooms;
 pub mod settings;
 pub mod store;
+pub mod verify;

@@ -5,7 +5,8 @@ use process::Exit;
 use std::process::ExitCode;
 use waiting_room::{
     app,
-    settings::{Cli, Settings},
+    settings::{Cli, Command, Settings},
+    verify,
 };
 
 // Measured against the system's allocator: docs/decisions.
@@ -14,12 +15,26 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     process::run("waiting-room", || {
-        let settings = Settings::read(Cli::parse())?;
+        let mut cli = command_line()?;
+        if let Some(Command::Verify(question)) = cli.command.take() {
+            return verify::run(&question);
+        }
+        let settings = Settings::read(cli)?;
         if settings.check_only {
             eprintln!("the config is valid: {} room(s)", settings.config.rooms.len());
             return Ok(());
         }
         process::install_tracing();
         app::run(settings).map_err(Exit::Failed)
+    })
+}
+
+/// The command line; help and version are printed at once, and end the process.
+fn command_line() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        Exit::Usage(vec![error.to_string().trim_end().to_owned()])
     })
 }

@@ -4,7 +4,7 @@ use crate::{
     config::{Config, Mistakes},
     keys::KeyRing,
 };
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use process::{Exit, read_secret};
 use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf};
@@ -17,8 +17,17 @@ use waiting_room_domain::Limits;
 /// WAITING_ROOM_ADMIN_TOKEN opens the operator API, WAITING_ROOM_KEYS is the key ring,
 /// WAITING_ROOM_REDIS_URL is the store that several edges share.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about, verbatim_doc_comment)]
+#[command(
+    version,
+    about,
+    long_about,
+    verbatim_doc_comment,
+    subcommand_negates_reqs = true
+)]
 pub struct Cli {
+    /// Something else than standing in front of a site.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// The config file.
     #[arg(long, env = "WAITING_ROOM_CONFIG", conflicts_with = "origin")]
     config: Option<PathBuf>,
@@ -43,6 +52,13 @@ pub struct Cli {
     /// Check the config, say what is wrong with it, and end.
     #[arg(long)]
     check: bool,
+}
+
+/// What the program does instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Checks the public log of a room's draws.
+    Verify(crate::verify::Verify),
 }
 
 /// Everything the edge needs to start.

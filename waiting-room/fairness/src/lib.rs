@@ -5,6 +5,8 @@
 //! everybody's joins, and from a public beacon; the [`log`] is a chain of hashes, so that nothing in it can be changed
 //! unseen; a [`receipt`] proves that a ticket is in it. No I/O: the log is text, whoever holds it can check it.
 
+pub mod audit;
+pub mod beacon;
 pub mod log;
 pub mod merkle;
 pub mod receipt;
@@ -14,6 +16,8 @@ pub mod shuffle;
 mod chain;
 mod text;
 
+pub use audit::{Audit, Code, Draw, Position, Problem};
+pub use beacon::{BeaconError, Network};
 pub use chain::{Chain, Head};
 pub use log::{Actor, Beacon, Entry, LineError, Range, Revealed, Text};
 pub use merkle::{Leaf, Root, Tree};

@@ -24,6 +24,8 @@ pub struct Permutation {
     size: u64,
     /// The side of the square that the network permutes: the smallest whose area is at least `size`.
     side: u64,
+    /// 2^64 over the side, to take remainders without a division, which would cost a third of a draw.
+    reciprocal: u64,
 }
 
 impl Permutation {
@@ -32,8 +34,14 @@ impl Permutation {
         let digest = Sha256::new().chain_update(DOMAIN).chain_update(seed.0).finalize();
         let mut key = [0; 16];
         key.copy_from_slice(&digest[..16]);
-        let side = size.checked_sub(1).map_or(0, |last| last.isqrt() + 1);
-        Self { key, size, side }
+        let side = size.checked_sub(1).map_or(1, |last| last.isqrt() + 1);
+        let reciprocal = u64::MAX / side;
+        Self {
+            key,
+            size,
+            side,
+            reciprocal,
+        }
     }
 
     /// How many numbers are permuted.
@@ -67,8 +75,7 @@ impl Permutation {
     fn forth(&self, value: u64) -> u64 {
         let (mut left, mut right) = (value % self.side, value / self.side);
         for round in 0..ROUNDS {
-            // Both are below 2^32, so the sum has room.
-            (left, right) = (right, (left + self.mix(round, right)) % self.side);
+            (left, right) = (right, self.around(left + self.mix(round, right)));
         }
         self.side * right + left
     }
@@ -76,16 +83,35 @@ impl Permutation {
     fn back(&self, value: u64) -> u64 {
         let (mut left, mut right) = (value % self.side, value / self.side);
         for round in (0..ROUNDS).rev() {
-            (left, right) = ((right + self.side - self.mix(round, left)) % self.side, left);
+            (left, right) = (self.around(right + self.side - self.mix(round, left)), left);
         }
         self.side * right + left
+    }
+
+    /// A number below twice the side, modulo the side.
+    fn around(&self, number: u64) -> u64 {
+        if number < self.side {
+            number
+        } else {
+            number - self.side
+        }
     }
 
     fn mix(&self, round: u8, half: u64) -> u64 {
         let mut message = [round; 9];
         message[1..].copy_from_slice(&half.to_le_bytes());
-        SipHasher24::new_with_key(&self.key).hash(&message) % self.side
+        self.remainder(SipHasher24::new_with_key(&self.key).hash(&message))
     }
+
+    /// `value` modulo the side: the estimated quotient is right, or one too small.
+    fn remainder(&self, value: u64) -> u64 {
+        let quotient = upper_half(u128::from(value) * u128::from(self.reciprocal));
+        self.around(value - quotient * self.side)
+    }
+}
+
+fn upper_half(product: u128) -> u64 {
+    (product >> 64) as u64
 }
 
 #[cfg(test)]
@@ -208,6 +234,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn remainders_are_remainders(size in prop_oneof![any::<u64>(), 0..5000u64], value: u64, near in 0..3u64) {
+            let draw = Permutation::new(&seed(0), size);
+            let multiple = (value / draw.side * draw.side).wrapping_add(near).wrapping_sub(1);
+            for value in [value, multiple, u64::MAX] {
+                prop_assert_eq!(draw.remainder(value), value % draw.side);
+            }
+        }
+
         #[test]
         fn what_is_drawn_can_be_undone(bytes: [u8; 32], size in 1..1u64 << 40, at: u64) {
             let (draw, index) = (Permutation::new(&Seed(bytes), size), at % size);

@@ -6,11 +6,12 @@ use minijinja::{Environment, context};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use waiting_room_domain::{Moment, Phase};
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("base.html", include_str!("templates/base.html")),
     ("waiting.html", include_str!("templates/waiting.html")),
     ("missed.html", include_str!("templates/missed.html")),
     ("shut.html", include_str!("templates/shut.html")),
+    ("fairness.html", include_str!("templates/fairness.html")),
     ("left.html", include_str!("templates/left.html")),
     ("unavailable.html", include_str!("templates/unavailable.html")),
 ];
@@ -25,6 +26,14 @@ pub fn asset(name: &str) -> Option<Reply> {
         "waiting.js" => Some(Reply::file(
             "text/javascript; charset=utf-8",
             include_str!("assets/waiting.js"),
+        )),
+        "fairness.js" => Some(Reply::file(
+            "text/javascript; charset=utf-8",
+            include_str!("assets/fairness.js"),
+        )),
+        "verify.js" => Some(Reply::file(
+            "text/javascript; charset=utf-8",
+            include_str!("assets/verify.js"),
         )),
         _ => None,
     }
@@ -84,6 +93,14 @@ impl Pages {
         self.render(
             "shut.html",
             context! { title => room.config.title, prequeue_opens, doors_open },
+        )
+    }
+
+    /// The visitor's browser checks the public log by itself.
+    pub fn fairness(&self, room: &Room) -> String {
+        self.render(
+            "fairness.html",
+            context! { room => room.config.id.as_str(), title => room.config.title },
         )
     }
 

@@ -1,0 +1,216 @@
+//! The recorded logs: honest ones and tampered ones, and what each verifier says of them.
+//!
+//! `FAIRNESS_WRITE_VECTORS=1` writes the files anew. Only for new ones: what is frozen is frozen.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
+
+mod samples;
+
+use fairness::{Audit, Position};
+use proptest::prelude::*;
+use samples::Log;
+use std::{fmt::Write, path::PathBuf};
+
+fn vector(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("test-vectors")
+        .join(name)
+}
+
+fn honest() -> [(&'static str, Log); 3] {
+    [
+        ("sample-drop", samples::drop()),
+        ("sample-beacon", samples::beacon_drop()),
+        ("sample-rounds", samples::rounds()),
+    ]
+}
+
+fn file(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn tampered_file(name: &str) -> PathBuf {
+    vector("tampered").join(format!("{name}.log"))
+}
+
+/// Whether the file is as it was, or, when it is to be written, writes it.
+fn same(path: PathBuf, text: &str) {
+    if std::env::var_os("FAIRNESS_WRITE_VECTORS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    } else {
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            text,
+            "{}",
+            path.display()
+        );
+    }
+}
+
+/// What a number was drawn to, as the files say it.
+fn place(audit: &Audit, lane: u8, number: u64) -> String {
+    match audit.position(lane, number) {
+        Position::Drawn { draw, rank } => format!("{draw} {rank}"),
+        Position::ToBeDrawn => "later -".to_owned(),
+        Position::InOrder => format!("never {number}"),
+        Position::Unknown => "unknown -".to_owned(),
+    }
+}
+
+#[test]
+fn honest_logs_are_as_ever_and_have_no_problems() {
+    for (name, log) in honest() {
+        let text = file(&log.lines);
+        same(vector(&format!("{name}.log")), &text);
+        let audit = Audit::of(&text);
+        assert_eq!(audit.problems, [], "{name}");
+        let mut receipts =
+            "# lane number ticket-id receipt draw rank; at the end the log's head\n".to_owned();
+        for (id, receipt) in &log.receipts {
+            assert!(audit.includes(receipt, id));
+            assert!(!audit.includes(receipt, &[0; 12]));
+            let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+            let (lane, number) = (receipt.lane, receipt.number());
+            let place = place(&audit, lane, number);
+            writeln!(receipts, "{lane} {number} {id} {receipt} {place}").unwrap();
+        }
+        writeln!(receipts, "head {}", audit.chain.head).unwrap();
+        same(vector(&format!("{name}.receipts")), &receipts);
+    }
+}
+
+#[test]
+fn every_tampering_is_found() {
+    let mut expected = "# file, then what is to be found: line of the file and code\n".to_owned();
+    for (name, lines, problems) in samples::tampered() {
+        let text = file(&lines);
+        same(tampered_file(name), &text);
+        let audit = Audit::of(&text);
+        let found: Vec<(usize, &str)> = audit
+            .problems
+            .iter()
+            .map(|problem| (problem.line, problem.code.name()))
+            .collect();
+        assert_eq!(found, problems, "{name}");
+        let problems: Vec<String> = problems
+            .iter()
+            .map(|(line, code)| format!("{line}:{code}"))
+            .collect();
+        writeln!(expected, "{name} {}", problems.join(",")).unwrap();
+    }
+    same(vector("tampered/expected.txt"), &expected);
+}
+
+/// The heads that were noted of the honest log are gone from one that was rewritten, even where the rewriting leaves
+/// no contradiction.
+#[test]
+fn whoever_noted_a_head_sees_that_the_log_was_rewritten() {
+    let log = samples::drop().lines;
+    let noted = Audit::of(&file(&log[..9])).chain.head;
+    assert_eq!(Audit::of(&file(&log)).line_of(&noted), Some(9));
+    let mut rewritten = log.clone();
+    let end = log[4].len() - 2;
+    rewritten[4].replace_range(end.., "00");
+    assert_ne!(rewritten, log);
+    let audit = Audit::of(&file(&rewritten));
+    assert_eq!(audit.line_of(&noted), None);
+    assert!(audit.is_clean());
+}
+
+/// A ticket whose line was swapped for another has a receipt that says so.
+#[test]
+fn a_swapped_ticket_is_not_in_the_log() {
+    let log = samples::drop();
+    let (id, receipt) = &log.receipts[8];
+    let mut lines = log.lines.clone();
+    let line = lines
+        .iter()
+        .position(|line| line.starts_with("join") && line.contains(" 1 0 5 "))
+        .unwrap();
+    let end = lines[line].len() - 2;
+    lines[line].replace_range(end.., "00");
+    assert!(Audit::of(&file(&log.lines)).includes(receipt, id));
+    assert!(!Audit::of(&file(&lines)).includes(receipt, id));
+}
+
+/// What happens to a room that draws in rounds.
+#[derive(Debug, Clone)]
+enum Step {
+    Join(u8, u32),
+    Draw,
+    Call(u8, u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..2u8, 1..40u32).prop_map(|(lane, count)| Step::Join(lane, count)),
+        1 => Just(Step::Draw),
+        1 => (0..2u8, 1..30u64).prop_map(|(lane, more)| Step::Call(lane, more)),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+/// The log of an edge to which all this happens, and how far each lane was drawn.
+fn lived(steps: &[Step]) -> (Log, [u64; 2]) {
+    let mut log = Log::begin("lived", 1, 1_800_000_000_000);
+    let (mut draw, mut drawn, mut called) = (0, [0; 2], [0; 2]);
+    log.commit(0, None);
+    for step in steps {
+        match *step {
+            Step::Join(lane, count) => log.join(lane, count),
+            Step::Draw => {
+                log.commit(draw + 1, None);
+                log.freeze(draw, &[0, 1]);
+                log.join(0, 1);
+                log.reveal(draw, fairness::Revealed::None);
+                (draw, drawn) = (draw + 1, log.frozen);
+            }
+            Step::Call(lane, more) => {
+                let index = usize::from(lane);
+                called[index] = drawn[index].min(called[index] + more);
+                log.call(lane, called[index], called[index] / 2, 0);
+            }
+        }
+    }
+    (log, drawn)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_happens_an_honest_log_is_clean_and_everybody_has_a_place_of_their_own(steps in steps()) {
+        let (log, drawn) = lived(&steps);
+        let audit = Audit::of(&file(&log.lines));
+        prop_assert_eq!(&audit.problems, &[]);
+        for (lane, drawn) in (0..2u8).zip(drawn) {
+            let rank = |number| match audit.position(lane, number) {
+                Position::Drawn { rank, .. } => Some(rank),
+                _ => None,
+            };
+            let mut ranks: Vec<u64> = (0..drawn).filter_map(rank).collect();
+            ranks.sort_unstable();
+            prop_assert_eq!(ranks, (0..drawn).collect::<Vec<_>>());
+            prop_assert_eq!(rank(drawn), None);
+        }
+        for (id, receipt) in &log.receipts {
+            prop_assert!(audit.includes(receipt, id));
+        }
+    }
+
+    /// Erasing a group cannot be hidden: somebody has joined after it, or the freeze counted it.
+    #[test]
+    fn nobody_is_erased_unseen(steps in steps(), which: prop::sample::Index) {
+        let mut lines = lived(&[steps, vec![Step::Join(0, 3), Step::Join(1, 1), Step::Draw]].concat()).0.lines;
+        // Not the last, which joined after the last freeze.
+        let joins: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with("join ")).collect();
+        lines.remove(joins[which.index(joins.len() - 1)]);
+        prop_assert!(!Audit::of(&file(&lines)).is_clean());
+    }
+}
