@@ -165,7 +165,8 @@ def read(line):
 
 class Lane:
     def __init__(self):
-        self.joined = self.frozen = self.drawn = self.called = self.claimed = self.missed = 0
+        self.joined = self.frozen = self.called = self.claimed = self.missed = 0
+        self.drawn, self.drawn_below, self.passed_over = 0, 0, 0
 
 
 class Draw:
@@ -230,9 +231,12 @@ class Audit:
                 self.check(lane in named, "freeze-lane", f"lane {lane} is left out of the first draw")
         for lane, begin, end in ranges:
             state = self.lanes[lane]
-            fits = (begin, end) == (state.frozen, state.joined)
-            wanted = f"{state.frozen} to {state.joined}"
+            first = max(state.frozen, min(state.called, state.joined))
+            fits = end == state.joined and (begin == first or self.has_rounds() and begin > first)
+            wanted = f"{first} to {state.joined}"
             self.check(fits, "freeze-range", f"lane {lane} is drawn from {begin} to {end}, but joined {wanted}")
+            if begin > first:
+                state.passed_over = begin
             late = begin < end and known.joined.get(lane, 0) > begin
             self.check(not late, "commit-late", f"lane {lane} had been joined before the commit of draw {draw}")
             state.frozen = max(state.frozen, end)
@@ -264,7 +268,8 @@ class Audit:
             place = bytes([lane]) + begin.to_bytes(8, "big") + end.to_bytes(8, "big")
             seed = sha256(b"waiting-room/seed/1", secret, known.head, place, randomness)
             known.seeds.append((lane, begin, end, seed))
-            self.lanes[lane].drawn = max(self.lanes[lane].drawn, end)
+            self.lanes[lane].drawn += end - begin
+            self.lanes[lane].drawn_below = max(self.lanes[lane].drawn_below, end)
 
     def call(self, _at, lane, called, claimed, missed):
         state = self.lanes[lane]
@@ -273,8 +278,21 @@ class Audit:
         state.called, state.claimed, state.missed = called, claimed, missed
         fits = claimed <= called and missed <= called
         self.check(fits, "call-count", f"{claimed} came and {missed} did not, of {called} called")
-        early = self.is_waiting() and called > state.drawn
-        self.check(not early, "call-early", f"{called} of lane {lane} were called, {state.drawn} were drawn")
+        callable_ = self.callable(lane)
+        early = f"{called} of lane {lane} were called when {callable_} could be"
+        self.check(called <= callable_, "call-early", early)
+        passed_over, state.passed_over = state.passed_over, 0
+        left = f"the draw passed over numbers below {passed_over} of lane {lane} as called, and they were not"
+        self.check(called >= passed_over, "passed-over", left)
+
+    def callable(self, lane):
+        """While a draw is to come, nobody is called whose rank it decides."""
+        for draw in self.draws:
+            if draw.ranges is not None and draw.seeds is None:
+                for begin in [begin for drawn, begin, end in draw.ranges if drawn == lane and begin < end][:1]:
+                    return begin
+                break
+        return self.lanes[lane].drawn_below if self.is_waiting() and not self.has_rounds() else U64
 
     def operator(self, _at, _actor, _text):
         self.operator_actions += 1
@@ -285,6 +303,11 @@ class Audit:
     def is_waiting(self):
         return any(draw.seeds is None for draw in self.draws)
 
+    def has_rounds(self):
+        """A room that draws in rounds commits to one draw more than it is about to do; whoever comes when nobody
+        waits walks in without a draw."""
+        return len(self.draws) > 1
+
     def position(self, lane, wanted):
         """The draw (or "later", "never", "unknown") and the rank of a number."""
         if lane not in self.lanes or not 0 <= wanted < self.lanes[lane].joined:
@@ -293,9 +316,10 @@ class Audit:
             for drawn_lane, begin, end, seed in draw.seeds or ():
                 if drawn_lane == lane and begin <= wanted < end:
                     return index, begin + permute(seed, end - begin, wanted - begin)
-        if wanted < self.lanes[lane].frozen or self.is_waiting():
-            return "later", None
-        return "never", wanted
+        pending = [draw.ranges for draw in self.draws if draw.ranges and draw.seeds is None]
+        frozen = any(at == lane and begin <= wanted < end for ranges in pending for at, begin, end in ranges)
+        to_come = self.is_waiting() and wanted >= max(self.lanes[lane].frozen, self.lanes[lane].called)
+        return ("later", None) if frozen or to_come else ("never", wanted)
 
     def includes(self, receipt, ticket_id):
         lane, first, count, index, path = receipt
@@ -342,7 +366,7 @@ def say_position(audit, lane, wanted):
         return f"{name} is still to be drawn"
     called = "called" if rank < audit.lanes[lane].called else "not called yet"
     if draw == "never":
-        return f"{name} came after the draw and keeps place {rank + 1}, {called}"
+        return f"{name} is in no draw and keeps place {rank + 1}, {called}"
     return f"{name} was drawn to place {rank + 1}, {called} (draw {draw})"
 
 

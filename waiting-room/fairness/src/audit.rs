@@ -73,10 +73,14 @@ pub struct Frozen {
 pub struct Lane {
     /// How many numbers were dealt.
     pub joined: u64,
-    /// Numbers below this are frozen in a draw.
+    /// Numbers below this are frozen in a draw, or were called before it.
     pub frozen: u64,
-    /// Numbers below this have a rank from a draw.
+    /// How many have a place from a draw.
     pub drawn: u64,
+    /// Nobody below this is in a draw that is to come.
+    drawn_below: u64,
+    /// A draw passed these numbers over as already called: the next count of the calls must have them.
+    passed_over: u64,
     /// Ranks below this were called.
     pub called: u64,
     /// How many of them came.
@@ -97,7 +101,7 @@ pub enum Position {
     },
     /// It is in a draw that is not done.
     ToBeDrawn,
-    /// It joined after the last draw: its rank is its number.
+    /// It is in no draw, because it came after the last, or was called when nobody waited: its rank is its number.
     InOrder,
     /// The log has no such number.
     Unknown,
@@ -124,12 +128,16 @@ impl Audit {
         let Some(known) = self.lanes.get(&lane).filter(|known| number < known.joined) else {
             return Position::Unknown;
         };
-        let drawn = self.draws.iter().enumerate();
-        let ranks = drawn.filter_map(|(index, draw)| Some((index, draw.rank(lane, number)?)));
-        match ranks.into_iter().next() {
-            Some((draw, rank)) => Position::Drawn { draw, rank },
-            None if number < known.frozen || self.is_waiting() => Position::ToBeDrawn,
-            None => Position::InOrder,
+        let mut ranks = self.draws.iter().map(|draw| draw.rank(lane, number)).enumerate();
+        if let Some((draw, Some(rank))) = ranks.find(|(_, rank)| rank.is_some()) {
+            return Position::Drawn { draw, rank };
+        }
+        let is_frozen = self.draws.iter().any(|draw| draw.is_pending_for(lane, number));
+        let is_to_come = self.is_waiting() && number >= known.frozen.max(known.called);
+        if is_frozen || is_to_come {
+            Position::ToBeDrawn
+        } else {
+            Position::InOrder
         }
     }
 
@@ -151,9 +159,21 @@ impl Audit {
     fn is_waiting(&self) -> bool {
         self.draws.iter().any(|draw| draw.drawn.is_none())
     }
+
+    /// The room draws in rounds: it commits to one draw more than it is about to do. When nobody waits in such a
+    /// room, whoever comes walks in without a draw.
+    fn has_rounds(&self) -> bool {
+        self.draws.len() > 1
+    }
 }
 
 impl Draw {
+    fn is_pending_for(&self, lane: u8, number: u64) -> bool {
+        let ranges = self.frozen.as_ref().filter(|_| self.drawn.is_none());
+        let mut ranges = ranges.into_iter().flat_map(|frozen| &frozen.ranges);
+        ranges.any(|range| range.lane == lane && (range.from..range.to).contains(&number))
+    }
+
     fn rank(&self, lane: u8, number: u64) -> Option<u64> {
         let orders = &self.drawn.as_ref()?.orders;
         let holds = |(range, _): &&(Range, Permutation)| {

@@ -105,7 +105,7 @@ fn say_position(audit: &Audit, lane: u8, number: u64) -> Result<String, String> 
         Position::InOrder => {
             let (place, called) = (number + 1, called(number));
             Ok(format!(
-                "{name} came after the draw and keeps place {place}, {called}"
+                "{name} is in no draw and keeps place {place}, {called}"
             ))
         }
         Position::Unknown => Err(format!("{name} is not in the log (number)")),

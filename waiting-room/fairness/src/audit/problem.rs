@@ -60,6 +60,8 @@ pub enum Code {
     CallBack,
     /// Called before it was drawn.
     CallEarly,
+    /// A draw passed over numbers as already called, and they were not.
+    PassedOver,
     /// More came, or did not come, than were called.
     CallCount,
 }
@@ -87,6 +89,7 @@ impl Code {
             Self::BeaconSignature => "beacon-signature",
             Self::CallBack => "call-back",
             Self::CallEarly => "call-early",
+            Self::PassedOver => "passed-over",
             Self::CallCount => "call-count",
         }
     }

@@ -191,12 +191,17 @@ impl Walk {
 
     fn freeze_range(&mut self, index: usize, range: &Range) {
         let Range { lane, from, to } = *range;
+        let rounds = self.audit.has_rounds();
         let known = *self.lane(lane);
-        let fits = (from, to) == (known.frozen, known.joined);
+        let begins = known.frozen.max(known.called.min(known.joined));
+        let fits = to == known.joined && (from == begins || rounds && from > begins);
         self.check(fits, Code::FreezeRange, || {
-            let (frozen, joined) = (known.frozen, known.joined);
-            format!("lane {lane} is drawn from {from} to {to}, but joined from {frozen} to {joined}")
+            let joined = known.joined;
+            format!("lane {lane} is drawn from {from} to {to}, but joined from {begins} to {joined}")
         });
+        if from > begins {
+            self.lane(lane).passed_over = from;
+        }
         let before = self.audit.draws[index].joined.get(&lane).copied().unwrap_or(0);
         self.check(from == to || before <= from, Code::CommitLate, || {
             format!("the commit of draw {index} came after the number {from} of lane {lane} had joined")
@@ -246,7 +251,8 @@ impl Walk {
         });
         for range in &frozen.ranges {
             let lane = self.lane(range.lane);
-            lane.drawn = lane.drawn.max(range.to);
+            lane.drawn = lane.drawn.saturating_add(range.to - range.from);
+            lane.drawn_below = lane.drawn_below.max(range.to);
         }
     }
 
@@ -272,10 +278,11 @@ impl Walk {
     }
 
     fn call(&mut self, lane: u8, called: u64, claimed: u64, missed: u64) {
-        let waiting = self.audit.is_waiting();
+        let before = *self.lane(lane);
+        let callable = self.callable(lane);
         let known = self.lane(lane);
-        let before = *known;
         (known.called, known.claimed, known.missed) = (called, claimed, missed);
+        known.passed_over = 0;
         let grows = called >= before.called && claimed >= before.claimed && missed >= before.missed;
         self.check(grows, Code::CallBack, || {
             format!("the calls of lane {lane} went back")
@@ -283,12 +290,37 @@ impl Walk {
         self.check(claimed <= called && missed <= called, Code::CallCount, || {
             format!("{claimed} came and {missed} did not, of {called} called")
         });
-        // While a draw is to come, nobody is called whose rank it decides.
-        self.check(!waiting || called <= before.drawn, Code::CallEarly, || {
+        self.check(called <= callable, Code::CallEarly, || {
+            format!("{called} of lane {lane} were called when {callable} could be")
+        });
+        self.check(called >= before.passed_over, Code::PassedOver, || {
             format!(
-                "{called} of lane {lane} were called when {} were drawn",
-                before.drawn
+                "the draw passed over numbers below {} of lane {lane} as called, and they were not",
+                before.passed_over
             )
         });
+    }
+
+    /// While a draw is to come, nobody is called whose rank it decides.
+    fn callable(&self, lane: u8) -> u64 {
+        let known = self.audit.lanes.get(&lane).copied().unwrap_or_default();
+        let pending = self
+            .audit
+            .draws
+            .iter()
+            .find(|draw| draw.frozen.is_some() && draw.drawn.is_none());
+        let ranges = pending
+            .and_then(|draw| draw.frozen.as_ref())
+            .map(|frozen| &frozen.ranges);
+        let range = ranges.and_then(|ranges| {
+            ranges
+                .iter()
+                .find(|range| range.lane == lane && range.from < range.to)
+        });
+        match range {
+            Some(range) => range.from,
+            None if self.audit.is_waiting() && !self.audit.has_rounds() => known.drawn_below,
+            None => u64::MAX,
+        }
     }
 }

@@ -143,6 +143,7 @@ fn a_swapped_ticket_is_not_in_the_log() {
 #[derive(Debug, Clone)]
 enum Step {
     Join(u8, u32),
+    WalkIn(u8, u32),
     Draw,
     Call(u8, u64),
 }
@@ -150,35 +151,44 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => (0..2u8, 1..40u32).prop_map(|(lane, count)| Step::Join(lane, count)),
+        1 => (0..2u8, 1..9u32).prop_map(|(lane, count)| Step::WalkIn(lane, count)),
         1 => Just(Step::Draw),
         1 => (0..2u8, 1..30u64).prop_map(|(lane, more)| Step::Call(lane, more)),
     ];
     proptest::collection::vec(step, 0..40)
 }
 
-/// The log of an edge to which all this happens, and how far each lane was drawn.
-fn lived(steps: &[Step]) -> (Log, [u64; 2]) {
+/// The log of an edge to which all this happens.
+fn lived(steps: &[Step]) -> Log {
     let mut log = Log::begin("lived", 1, 1_800_000_000_000);
-    let (mut draw, mut drawn, mut called) = (0, [0; 2], [0; 2]);
+    let mut draw = 0;
     log.commit(0, None);
+    log.commit(1, None);
     for step in steps {
         match *step {
             Step::Join(lane, count) => log.join(lane, count),
+            Step::WalkIn(lane, count) => {
+                let index = usize::from(lane);
+                if log.joined[index] == log.frozen[index].max(log.called[index]) {
+                    log.walk_in(lane, count);
+                }
+            }
             Step::Draw => {
-                log.commit(draw + 1, None);
                 log.freeze(draw, &[0, 1]);
+                log.commit(draw + 2, None);
                 log.join(0, 1);
                 log.reveal(draw, fairness::Revealed::None);
-                (draw, drawn) = (draw + 1, log.frozen);
+                draw += 1;
             }
             Step::Call(lane, more) => {
                 let index = usize::from(lane);
-                called[index] = drawn[index].min(called[index] + more);
-                log.call(lane, called[index], called[index] / 2, 0);
+                let called = log.called[index];
+                let called = called.max(log.frozen[index].min(called + more));
+                log.call(lane, called, called / 2, 0);
             }
         }
     }
-    (log, drawn)
+    log
 }
 
 proptest! {
@@ -186,18 +196,19 @@ proptest! {
 
     #[test]
     fn whatever_happens_an_honest_log_is_clean_and_everybody_has_a_place_of_their_own(steps in steps()) {
-        let (log, drawn) = lived(&steps);
+        let log = lived(&steps);
         let audit = Audit::of(&file(&log.lines));
         prop_assert_eq!(&audit.problems, &[]);
-        for (lane, drawn) in (0..2u8).zip(drawn) {
-            let rank = |number| match audit.position(lane, number) {
+        for lane in 0..2u8 {
+            let place = |number| match audit.position(lane, number) {
                 Position::Drawn { rank, .. } => Some(rank),
+                Position::InOrder => Some(number),
                 _ => None,
             };
-            let mut ranks: Vec<u64> = (0..drawn).filter_map(rank).collect();
-            ranks.sort_unstable();
-            prop_assert_eq!(ranks, (0..drawn).collect::<Vec<_>>());
-            prop_assert_eq!(rank(drawn), None);
+            let placed = log.frozen[usize::from(lane)];
+            let mut places: Vec<u64> = (0..placed).filter_map(place).collect();
+            places.sort_unstable();
+            prop_assert_eq!(places, (0..placed).collect::<Vec<_>>());
         }
         for (id, receipt) in &log.receipts {
             prop_assert!(audit.includes(receipt, id));
@@ -207,7 +218,7 @@ proptest! {
     /// Erasing a group cannot be hidden: somebody has joined after it, or the freeze counted it.
     #[test]
     fn nobody_is_erased_unseen(steps in steps(), which: prop::sample::Index) {
-        let mut lines = lived(&[steps, vec![Step::Join(0, 3), Step::Join(1, 1), Step::Draw]].concat()).0.lines;
+        let mut lines = lived(&[steps, vec![Step::Join(0, 3), Step::Join(1, 1), Step::Draw]].concat()).lines;
         // Not the last, which joined after the last freeze.
         let joins: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with("join ")).collect();
         lines.remove(joins[which.index(joins.len() - 1)]);

@@ -10,8 +10,9 @@ pub struct Log {
     pub lines: Vec<String>,
     pub receipts: Vec<(Leaf, Receipt)>,
     at: u64,
-    joined: [u64; 2],
+    pub joined: [u64; 2],
     pub frozen: [u64; 2],
+    pub called: [u64; 2],
 }
 
 /// The signature of quicknet's round 1000, of the 23rd of August 2023.
@@ -43,6 +44,7 @@ impl Log {
             at,
             joined: [0; 2],
             frozen: [0; 2],
+            called: [0; 2],
         }
     }
 
@@ -80,10 +82,14 @@ impl Log {
     }
 
     pub fn freeze(&mut self, draw: u32, lanes: &[u8]) {
-        let range = |lane: &u8| Range {
-            lane: *lane,
-            from: self.frozen[usize::from(*lane)],
-            to: self.joined[usize::from(*lane)],
+        let range = |lane: &u8| {
+            let lane = usize::from(*lane);
+            let (frozen, called, to) = (self.frozen[lane], self.called[lane], self.joined[lane]);
+            Range {
+                lane: u8::try_from(lane).unwrap(),
+                from: frozen.max(called.min(to)),
+                to,
+            }
         };
         let ranges: Vec<Range> = lanes.iter().map(range).collect();
         for range in &ranges {
@@ -103,6 +109,7 @@ impl Log {
     }
 
     pub fn call(&mut self, lane: u8, called: u64, claimed: u64, missed: u64) {
+        self.called[usize::from(lane)] = called;
         self.push(|at| Entry::Call {
             at,
             lane,
@@ -110,6 +117,12 @@ impl Log {
             claimed,
             missed,
         });
+    }
+
+    /// Some who come when nobody waits: they are called as they join, and that is noted later.
+    pub fn walk_in(&mut self, lane: u8, count: u32) {
+        self.join(lane, count);
+        self.called[usize::from(lane)] = self.joined[usize::from(lane)];
     }
 
     pub fn operator(&mut self, text: &str) {
@@ -161,19 +174,27 @@ pub fn beacon_drop() -> Log {
     log
 }
 
-/// A room that draws round by round: the next secret is committed to before the joins of the round before are frozen.
+/// A room that draws round by round, and commits to a draw before the joins of the one before it are frozen. The
+/// first five find nobody waiting and walk in, two more are called before that is noted.
 pub fn rounds() -> Log {
     let mut log = Log::begin("gallery", 1, 1_800_100_000_000);
     log.commit(0, None);
-    log.join(0, 6);
+    log.commit(1, None);
+    log.walk_in(0, 5);
+    log.call(0, 5, 0, 0);
+    log.walk_in(0, 2);
     for draw in 0..3 {
         log.join(0, 5 + draw);
         log.join(1, 2);
-        log.commit(draw + 1, None);
         log.freeze(draw, &[0, 1]);
+        log.commit(draw + 2, None);
         log.join(0, 1);
+        if draw == 0 {
+            log.call(0, 7, 3, 0);
+        }
         log.reveal(draw, Revealed::None);
-        log.call(0, log.frozen[0], 2 * u64::from(draw), 0);
+        let drawn = log.frozen[0];
+        log.call(0, drawn, 3 + u64::from(draw), 0);
     }
     log
 }
@@ -213,9 +234,18 @@ fn moved(lines: &[String], line: usize, to: usize) -> Vec<String> {
 
 /// The drop's lines: 1 title, 2 commit, 3 to 9 joins, 10 operator, 11 freeze, 12 reveal, 13 and 14 calls, 15 join,
 /// 16 edge, 17 call, 18 operator, 19 call. The beacon's: 1 title, 2 commit, 3 to 6 joins, 7 freeze, 8 edge, 9 reveal.
+/// The rounds': 1 title, 2 and 3 commits, 4 five walk in, 5 call, 6 two walk in, 7 and 8 joins, 9 freeze, 10 commit,
+/// 11 join, 12 call, 13 reveal, 14 call.
 pub fn tampered() -> Vec<Tampered> {
-    let (drop, beacon) = (drop().lines, beacon_drop().lines);
-    [joins(&drop), draws(&drop), calls(&drop), beacons(&beacon)].concat()
+    let (drop, beacon, rounds) = (drop().lines, beacon_drop().lines, rounds().lines);
+    [
+        joins(&drop),
+        draws(&drop),
+        calls(&drop),
+        walk_ins(&rounds),
+        beacons(&beacon),
+    ]
+    .concat()
 }
 
 fn joins(drop: &[String]) -> Vec<Tampered> {
@@ -276,7 +306,11 @@ fn calls(drop: &[String]) -> Vec<Tampered> {
             without(drop, 12),
             [12, 13, 16, 18].map(|line| (line, "call-early")).to_vec(),
         ),
-        ("called-early", moved(drop, 13, 11), vec![(11, "call-early")]),
+        (
+            "called-early",
+            moved(drop, 13, 11),
+            vec![(11, "call-early"), (12, "freeze-range")],
+        ),
         (
             "called-back",
             change(drop, 17, " 24 9 1", " 9 9 1"),
@@ -286,6 +320,26 @@ fn calls(drop: &[String]) -> Vec<Tampered> {
             "too-many-came",
             change(drop, 17, " 24 9 1", " 24 25 1"),
             vec![(17, "call-count")],
+        ),
+    ]
+}
+
+fn walk_ins(rounds: &[String]) -> Vec<Tampered> {
+    vec![
+        (
+            "passed-over",
+            change(rounds, 12, " 0 7 3 ", " 0 6 3 "),
+            vec![(12, "passed-over")],
+        ),
+        (
+            "drawn-though-called",
+            change(rounds, 9, " 0:7:12", " 0:4:12"),
+            vec![(9, "freeze-range"), (12, "call-early")],
+        ),
+        (
+            "called-in-a-draw",
+            change(rounds, 12, " 0 7 3 ", " 0 8 3 "),
+            vec![(12, "call-early")],
         ),
     ]
 }

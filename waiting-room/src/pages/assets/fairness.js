@@ -26,7 +26,7 @@ async function sayOwn(checked, cookie) {
   add("facts", `${name} is in the log with your ticket: your receipt fits.`);
   const { draw, rank } = await checked.position(receipt.lane, BigInt(number));
   if (draw === "later") return show("own", `${name} is still to be drawn.`);
-  const how = draw === "never" ? "came after the draw and keeps place" : "was drawn to place";
+  const how = draw === "never" ? "is in no draw and keeps place" : "was drawn to place";
   show("own", `${name} ${how} ${rank + 1n}.`);
 }
 

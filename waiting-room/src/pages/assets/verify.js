@@ -238,7 +238,8 @@ class Audit {
 
   lane(lane) {
     if (!this.lanes.has(lane)) {
-      this.lanes.set(lane, { joined: 0n, frozen: 0n, drawn: 0n, called: 0n, claimed: 0n, missed: 0n });
+      const counts = { joined: 0n, called: 0n, claimed: 0n, missed: 0n };
+      this.lanes.set(lane, { ...counts, frozen: 0n, drawn: 0n, drawnBelow: 0n, passedOver: 0n });
     }
     return this.lanes.get(lane);
   }
@@ -275,9 +276,11 @@ class Audit {
     }
     for (const { lane, from, to } of ranges) {
       const state = this.lane(lane);
-      const fits = from === state.frozen && to === state.joined;
-      const wanted = `${state.frozen} to ${state.joined}`;
+      const first = larger(state.frozen, state.called < state.joined ? state.called : state.joined);
+      const fits = to === state.joined && (from === first || (this.hasRounds() && from > first));
+      const wanted = `${first} to ${state.joined}`;
       this.check(fits, "freeze-range", `lane ${lane} is drawn from ${from} to ${to}, but joined ${wanted}`);
+      if (from > first) state.passedOver = from;
       const late = from < to && (known.joined.get(lane) ?? 0n) > from;
       this.check(!late, "commit-late", `lane ${lane} had been joined before the commit of draw ${draw}`);
       state.frozen = larger(state.frozen, to);
@@ -311,7 +314,9 @@ class Audit {
       const place = join([[lane], u64(from), u64(to)]);
       const seed = await sha256(ascii("waiting-room/seed/1"), secret, known.frozen.head, place, randomness);
       known.drawn.push({ lane, from, to, seed });
-      this.lane(lane).drawn = larger(this.lane(lane).drawn, to);
+      const state = this.lane(lane);
+      state.drawn += to - from;
+      state.drawnBelow = larger(state.drawnBelow, to);
     }
   }
 
@@ -322,8 +327,20 @@ class Audit {
     Object.assign(state, { called, claimed, missed });
     const fits = claimed <= called && missed <= called;
     this.check(fits, "call-count", `${claimed} came and ${missed} did not, of ${called} called`);
-    const early = this.isWaiting() && called > state.drawn;
-    this.check(!early, "call-early", `${called} of lane ${lane} were called, ${state.drawn} were drawn`);
+    const callable = this.callable(lane);
+    const early = `${called} of lane ${lane} were called when ${callable} could be`;
+    this.check(called <= callable, "call-early", early);
+    const left = `the draw passed over numbers below ${state.passedOver} of lane ${lane} as called, and they were not`;
+    this.check(called >= state.passedOver, "passed-over", left);
+    state.passedOver = 0n;
+  }
+
+  /** While a draw is to come, nobody is called whose rank it decides. */
+  callable(lane) {
+    const pending = this.draws.find((draw) => draw.frozen && !draw.drawn);
+    const range = pending?.frozen.ranges.find((range) => range.lane === lane && range.from < range.to);
+    if (range) return range.from;
+    return this.isWaiting() && !this.hasRounds() ? this.lane(lane).drawnBelow : MASK;
   }
 
   operator() {
@@ -336,6 +353,12 @@ class Audit {
     return this.draws.some((draw) => !draw.drawn);
   }
 
+  /** A room that draws in rounds commits to one draw more than it is about to do; whoever comes when nobody waits
+   * walks in without a draw. */
+  hasRounds() {
+    return this.draws.length > 1;
+  }
+
   /** Where a number stands: the draw's index, or "later", "never", "unknown", and its rank. */
   async position(lane, number) {
     const known = this.lanes.get(lane);
@@ -346,8 +369,10 @@ class Audit {
       const { from, to, seed } = range;
       return { draw, rank: from + (await permute(seed, to - from, number - from)) };
     }
-    const waits = number < known.frozen || this.isWaiting();
-    return waits ? { draw: "later", rank: null } : { draw: "never", rank: number };
+    const holds = (range) => range.lane === lane && range.from <= number && number < range.to;
+    const isFrozen = this.draws.some(({ frozen, drawn }) => frozen && !drawn && frozen.ranges.some(holds));
+    const isToCome = this.isWaiting() && number >= larger(known.frozen, known.called);
+    return isFrozen || isToCome ? { draw: "later", rank: null } : { draw: "never", rank: number };
   }
 
   async includes({ lane, first, count, index, path }, id) {
