@@ -31,8 +31,9 @@ pub(super) fn write(
     let mut writing = Writing::default();
     let at = decision.decided_at.unix_ms();
     if room.method.draws() {
-        // Nothing is frozen that was not committed to.
-        decision.freeze &= ledger.commitment(view.snapshot.draws).is_some();
+        // Nothing is frozen that was not committed to; and whoever joins the moment after joins a draw that was, too.
+        let committed = draws_ahead(room, view).all(|draw| ledger.commitment(draw).is_some());
+        decision.freeze &= committed;
         reveal(room, secrets, view, ledger, at, &mut writing);
         commit(room, secrets, view, ledger, at, &mut writing);
     }
@@ -49,9 +50,7 @@ fn commit(
     at: u64,
     writing: &mut Writing,
 ) {
-    let draw = view.snapshot.draws;
-    let more_to_come = draw == 0 || room.method == Method::Random;
-    if more_to_come && ledger.commitment(draw).is_none() {
+    for draw in draws_ahead(room, view).filter(|draw| ledger.commitment(*draw).is_none()) {
         let secret = secrets.first(&view.line, draw);
         let entry = Entry::Commit {
             at,
@@ -60,6 +59,16 @@ fn commit(
             beacon: None::<Beacon>,
         };
         writing.log.push(entry.to_string());
+    }
+}
+
+/// The draws that must be committed to by now: the next, and in rounds also the one after it.
+fn draws_ahead(room: &RoomConfig, view: &View) -> std::ops::Range<u32> {
+    let next = view.snapshot.draws;
+    match room.method {
+        Method::Random => next..next.saturating_add(2),
+        _ if next == 0 => 0..1,
+        _ => next..next,
     }
 }
 

@@ -104,9 +104,7 @@ fn say_position(audit: &Audit, lane: u8, number: u64) -> Result<String, String> 
         Position::ToBeDrawn => Ok(format!("{name} is still to be drawn")),
         Position::InOrder => {
             let (place, called) = (number + 1, called(number));
-            Ok(format!(
-                "{name} is in no draw and keeps place {place}, {called}"
-            ))
+            Ok(format!("{name} is in no draw and keeps place {place}, {called}"))
         }
         Position::Unknown => Err(format!("{name} is not in the log (number)")),
     }

@@ -11,6 +11,7 @@ mod bad_input;
 mod connections;
 mod events;
 mod failures;
+mod fairness;
 mod harness;
 mod operators;
 mod shoppers;
