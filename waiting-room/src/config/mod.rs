@@ -65,6 +65,8 @@ pub struct RoomConfig {
     pub lanes: Lanes,
     /// Whether its lines keep a public log.
     pub keeps_log: bool,
+    /// The public beacon that its draws bind, if they do.
+    pub beacon: Option<BeaconConfig>,
     /// How many come in, unless an operator says otherwise.
     pub limits: Limits,
     /// How long a called ticket may be claimed.
@@ -73,6 +75,15 @@ pub struct RoomConfig {
     pub session: SessionRule,
     /// When the doors are open.
     pub schedule: Schedule,
+}
+
+/// Where the public beacon is asked for its rounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeaconConfig {
+    /// Servers of the drand network, asked in this order.
+    pub urls: Vec<String>,
+    /// How long a draw waits for a round that was published; for ever, if nothing.
+    pub patience: Option<Duration>,
 }
 
 /// A room's lanes, in the order of the file.

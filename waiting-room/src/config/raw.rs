@@ -53,12 +53,24 @@ pub(super) struct Room {
     pub(super) lanes: Vec<Lane>,
     #[serde(default)]
     pub(super) public_log: Option<bool>,
+    pub(super) beacon: Option<Beacon>,
     #[serde(default = "claim_window_seconds")]
     pub(super) claim_window_seconds: u64,
     #[serde(default)]
     pub(super) session: Session,
     #[serde(default, rename = "drop")]
     pub(super) drops: Vec<ScheduledDrop>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Beacon {
+    pub(super) urls: Vec<String>,
+    #[serde(default = "minute")]
+    pub(super) wait_seconds: u64,
+    /// Rather no draw than one without the beacon.
+    #[serde(default)]
+    pub(super) required: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,6 +137,7 @@ impl Config {
             method: None,
             lanes: Vec::new(),
             public_log: None,
+            beacon: None,
             claim_window_seconds: claim_window_seconds(),
             session: Session::default(),
             drops: Vec::new(),
@@ -135,6 +148,10 @@ impl Config {
             rooms: vec![room],
         }
     }
+}
+
+fn minute() -> u64 {
+    60
 }
 
 fn one() -> u32 {

@@ -1,6 +1,6 @@
 //! From what was written to what is meant, with every mistake on the way.
 
-use super::{Config, Lanes, Origin, RoomConfig, raw};
+use super::{BeaconConfig, Config, Lanes, Origin, RoomConfig, raw};
 use contract::RoomId;
 use std::{fmt, net::SocketAddr, time::Duration};
 use time::OffsetDateTime;
@@ -175,6 +175,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         raw.method.as_deref().map_or(Ok(Method::default()), str::parse),
     );
     let lanes = read_lanes(notes, &place, raw.lanes);
+    let beacon = raw.beacon.map(|beacon| read_beacon(notes, &place, beacon));
     let origin = match &raw.origin {
         Some(name) => origins.iter().position(|origin| origin == name),
         None => Some(0),
@@ -200,6 +201,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
     Some(RoomConfig {
         method,
         lanes,
+        beacon,
         // A draw without a log could not be checked.
         keeps_log: method.draws() || (method.lines_up() && raw.public_log.unwrap_or(!schedule.is_empty())),
         tag: RoomTag::from(&id),
@@ -213,6 +215,32 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         schedule,
         id,
     })
+}
+
+fn read_beacon(notes: &mut Notes, place: &str, raw: raw::Beacon) -> BeaconConfig {
+    notes.check(
+        place,
+        !raw.urls.is_empty(),
+        "beacon.urls needs at least one address",
+    );
+    for url in &raw.urls {
+        let scheme = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        notes.check(
+            place,
+            scheme,
+            &format!("beacon.urls: {url:?} is not an address such as https://api.drand.sh"),
+        );
+    }
+    let wait = raw.wait_seconds;
+    notes.check(
+        place,
+        (5..=3_600).contains(&wait),
+        "beacon.wait_seconds must be from 5 to 3600",
+    );
+    BeaconConfig {
+        urls: raw.urls,
+        patience: (!raw.required).then_some(Duration::from_secs(wait)),
+    }
 }
 
 fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {

@@ -2,13 +2,15 @@
 //! revelation of one that was frozen, and how far was called.
 
 use super::{
+    Room,
+    beacon::round_for,
     ledger::{Frozen, Ledger, NotedCall},
     view::View,
 };
-use crate::{config::RoomConfig, keys::DrawSecrets};
-use fairness::{Beacon, Entry, Revealed, Secret, commitment, seed::seed};
-use tracing::error;
-use waiting_room_domain::{Decision, Lane, Method, Rounds};
+use crate::config::RoomConfig;
+use fairness::{Beacon, Entry, Revealed, Secret, beacon::QUICKNET, commitment, seed::seed};
+use tracing::{error, warn};
+use waiting_room_domain::{Decision, Lane, Method, Moment, Phase, Rounds};
 
 /// Calls are noted this often: for whoever checks, not for whoever waits.
 const CALLS_NOTED_EVERY_MS: u64 = 1_000;
@@ -21,42 +23,29 @@ pub(super) struct Writing {
 }
 
 /// Puts into `decision` what is due. `ledger` must be the whole log as the store has it.
-pub(super) fn write(
-    room: &RoomConfig,
-    secrets: &DrawSecrets,
-    view: &View,
-    ledger: &Ledger,
-    decision: &mut Decision,
-) {
+pub(super) fn write(room: &Room, view: &View, ledger: &Ledger, decision: &mut Decision) {
     let mut writing = Writing::default();
     let at = decision.decided_at.unix_ms();
-    if room.method.draws() {
+    if room.config.method.draws() {
         // Nothing is frozen that was not committed to; and whoever joins the moment after joins a draw that was, too.
-        let committed = draws_ahead(room, view).all(|draw| ledger.commitment(draw).is_some());
+        let committed = draws_ahead(&room.config, view).all(|draw| ledger.commitment(draw).is_some());
         decision.freeze &= committed;
-        reveal(room, secrets, view, ledger, at, &mut writing);
-        commit(room, secrets, view, ledger, at, &mut writing);
+        reveal(room, view, ledger, at, &mut writing);
+        commit(room, view, ledger, at, &mut writing);
     }
     note_calls(view, decision, ledger, at, &mut writing);
     decision.log = writing.log;
     decision.drawn = writing.drawn;
 }
 
-fn commit(
-    room: &RoomConfig,
-    secrets: &DrawSecrets,
-    view: &View,
-    ledger: &Ledger,
-    at: u64,
-    writing: &mut Writing,
-) {
-    for draw in draws_ahead(room, view).filter(|draw| ledger.commitment(*draw).is_none()) {
-        let secret = secrets.first(&view.line, draw);
+fn commit(room: &Room, view: &View, ledger: &Ledger, at: u64, writing: &mut Writing) {
+    for draw in draws_ahead(&room.config, view).filter(|draw| ledger.commitment(*draw).is_none()) {
+        let secret = room.secrets.first(&view.line, draw);
         let entry = Entry::Commit {
             at,
             draw,
             commitment: commitment(&secret),
-            beacon: None::<Beacon>,
+            beacon: beacon_for(room, view, draw, at),
         };
         writing.log.push(entry.to_string());
     }
@@ -72,14 +61,7 @@ fn draws_ahead(room: &RoomConfig, view: &View) -> std::ops::Range<u32> {
     }
 }
 
-fn reveal(
-    room: &RoomConfig,
-    secrets: &DrawSecrets,
-    view: &View,
-    ledger: &Ledger,
-    at: u64,
-    writing: &mut Writing,
-) {
+fn reveal(room: &Room, view: &View, ledger: &Ledger, at: u64, writing: &mut Writing) {
     let is_pending = view.snapshot.draw_step % 2 == 1;
     let Some(draw) = view.snapshot.draws.checked_sub(1).filter(|_| is_pending) else {
         return;
@@ -87,11 +69,13 @@ fn reveal(
     let (Some(promised), Some(frozen)) = (ledger.commitment(draw), ledger.frozen(draw)) else {
         return;
     };
-    let Some(secret) = secrets.promised(&view.line, draw, promised) else {
-        error!(room = %room.id, draw, "no key on the ring fits the commitment of the draw; put the key back that was there when the line began");
+    let Some(secret) = room.secrets.promised(&view.line, draw, &promised.commitment) else {
+        error!(room = %room.config.id, draw, "no key on the ring fits the commitment of the draw; put the key back that was there when the line began");
         return;
     };
-    let beacon = Revealed::None;
+    let Some(beacon) = revealed(room, promised.beacon.as_ref(), at) else {
+        return;
+    };
     let rounds = drawn(view, &secret, frozen, &beacon);
     let entry = Entry::Reveal {
         at,
@@ -101,6 +85,35 @@ fn reveal(
     };
     writing.log.push(entry.to_string());
     writing.drawn = Some(rounds);
+}
+
+/// The beacon's round for a draw. Only the first draw of a line has a moment that is known beforehand.
+fn beacon_for(room: &Room, view: &View, draw: u32, at: u64) -> Option<Beacon> {
+    if room.config.beacon.is_none() || draw > 0 {
+        return None;
+    }
+    let doors_open = match view.phase {
+        Phase::Early { doors_open, .. } | Phase::PreQueue { doors_open } => Some(doors_open),
+        Phase::Open { .. } | Phase::Closed => None,
+    };
+    Some(round_for(&QUICKNET, Moment::from_unix_ms(at), doors_open))
+}
+
+/// What the beacon said of the round that was promised. Nothing while it is worth waiting for.
+fn revealed(room: &Room, promised: Option<&Beacon>, at: u64) -> Option<Revealed> {
+    let Some(beacon) = promised else {
+        return Some(Revealed::None);
+    };
+    if let Some(signature) = room.beacon.signature(beacon) {
+        return Some(Revealed::Signature(signature));
+    }
+    let patience = room.config.beacon.as_ref().and_then(|beacon| beacon.patience);
+    let patience = u64::try_from(patience?.as_millis()).unwrap_or(u64::MAX);
+    if at < QUICKNET.published_at(beacon.round).saturating_add(patience) {
+        return None;
+    }
+    warn!(room = %room.config.id, round = beacon.round, "the beacon did not come in time; drawn without it, and the log says so");
+    Some(Revealed::Missing)
 }
 
 /// Every lane's rounds with the frozen one drawn, and without those that are over.
@@ -136,7 +149,9 @@ fn note_calls(view: &View, decision: &Decision, ledger: &Ledger, at: u64, writin
             missed: lane.missed,
         };
         let nothing = now.called + now.claimed + now.missed == 0;
-        if soon || noted == Some(&now) || (noted.is_none() && nothing) {
+        // What is called when others are frozen is not drawn with them, and the log says so before.
+        let due = !soon || decision.freeze;
+        if !due || noted == Some(&now) || (noted.is_none() && nothing) {
             continue;
         }
         let entry = Entry::Call {

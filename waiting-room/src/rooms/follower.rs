@@ -153,7 +153,7 @@ impl Follower {
             if ledger.length() != log_length {
                 return Ok(());
             }
-            draw::write(config, &self.room.secrets, view, &ledger, &mut decision);
+            draw::write(&self.room, view, &ledger, &mut decision);
         }
         let revision = view.snapshot.revision;
         match self

@@ -1,7 +1,7 @@
 //! This edge's copy of a line's public log. Every edge has all of it, so that shoppers read it without the store, and
 //! a store that lost it is told.
 
-use fairness::{Chain, Commitment, Entry, Head, Range};
+use fairness::{Beacon, Chain, Commitment, Entry, Head, Range};
 use std::collections::BTreeMap;
 use tracing::warn;
 
@@ -11,10 +11,17 @@ pub struct Ledger {
     title: String,
     lines: Vec<String>,
     chain: Chain,
-    commitments: BTreeMap<u32, Commitment>,
+    promises: BTreeMap<u32, Promise>,
     frozen: BTreeMap<u32, Frozen>,
     /// When each lane's calls were last noted, and what was.
     calls: BTreeMap<u8, NotedCall>,
+}
+
+/// What a draw was committed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Promise {
+    pub(super) commitment: Commitment,
+    pub(super) beacon: Option<Beacon>,
 }
 
 /// A draw that was frozen: the head that goes into its seed, and the numbers.
@@ -39,7 +46,7 @@ impl Ledger {
             title: Chain::title(room, epoch),
             lines: Vec::new(),
             chain: Chain::new(room, epoch),
-            commitments: BTreeMap::new(),
+            promises: BTreeMap::new(),
             frozen: BTreeMap::new(),
             calls: BTreeMap::new(),
         }
@@ -91,8 +98,15 @@ impl Ledger {
 
     fn note(&mut self, entry: Entry) {
         match entry {
-            Entry::Commit { draw, commitment, .. } => {
-                self.commitments.entry(draw).or_insert(commitment);
+            Entry::Commit {
+                draw,
+                commitment,
+                beacon,
+                ..
+            } => {
+                self.promises
+                    .entry(draw)
+                    .or_insert(Promise { commitment, beacon });
             }
             Entry::Freeze { draw, ranges, .. } => {
                 let head = self.chain.head;
@@ -117,8 +131,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn commitment(&self, draw: u32) -> Option<&Commitment> {
-        self.commitments.get(&draw)
+    pub(super) fn commitment(&self, draw: u32) -> Option<&Promise> {
+        self.promises.get(&draw)
     }
 
     pub(super) fn frozen(&self, draw: u32) -> Option<&Frozen> {
@@ -144,7 +158,7 @@ mod tests {
         let mut ledger = Ledger::new("demo", 5);
         ledger.extend(lines(&format!("commit 1 0 {commitment} none\nnonsense")));
         ledger.extend(lines("freeze 2 0 0:0:9\ncall 3 0 4 2 1"));
-        assert_eq!(ledger.commitment(0), Some(&commitment));
+        assert_eq!(ledger.commitment(0).unwrap().commitment, commitment);
         assert_eq!(ledger.commitment(1), None);
         let mut chain = Chain::new("demo", 5);
         let text = ledger.text(0);

@@ -1,6 +1,7 @@
 //! The rooms of this edge: each with its view of the line, which requests read without waiting for anything, and
 //! the tasks that keep the view fresh.
 
+mod beacon;
 mod draw;
 mod follower;
 mod joiner;
@@ -21,6 +22,7 @@ use crate::{
     store::{EdgeId, LineStore, StoreError},
 };
 use arc_swap::ArcSwapOption;
+use beacon::BeaconRounds;
 use clock::Clock;
 use contract::RoomId;
 use joiner::Joiner;
@@ -74,6 +76,7 @@ pub struct Room {
     /// Wakes the follower before its next tick.
     attention: Notify,
     listeners: Listeners,
+    beacon: BeaconRounds,
     /// The lines of earlier drops, as far as this edge was there.
     past: Mutex<VecDeque<Arc<LineMemory>>>,
     counters: Counters,
@@ -118,6 +121,7 @@ impl Rooms {
                 joiner,
                 attention: Notify::new(),
                 listeners: Listeners::default(),
+                beacon: BeaconRounds::default(),
                 past: Mutex::default(),
             });
             let token = shutdown.token();
@@ -128,6 +132,10 @@ impl Rooms {
                 "deal numbers",
                 joiner::deal(Arc::clone(&room), joins, token.clone()),
             );
+            if let Some(beacon) = &room.config.beacon {
+                let ask = beacon::ask(Arc::clone(&room), beacon.urls.clone(), token.clone());
+                shutdown.spawn("ask the beacon", ask);
+            }
             shutdown.spawn("renew sessions", sessions::renew(Arc::clone(&room), token));
             room
         });

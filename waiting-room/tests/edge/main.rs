@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod connections;
+mod draws;
 mod events;
 mod failures;
 mod fairness;
