@@ -227,6 +227,29 @@ async fn a_master_that_was_only_paused_is_believed_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_only_the_sentinels_have_lost_is_left() {
+    let mut redis = RedisSentinels::start().await;
+    let edges = settled_edges(&redis.url()).await;
+    redis.caught_up(1).await;
+    let second = redis.servers()[1].address();
+    deal_through("a failover from a master that still answers", edges, async || {
+        redis.hide_from_sentinels(0);
+        eventually(SOON, "the replica is the master", async || redis.agree_on(second)).await;
+        let issued = |server: &RedisServer| {
+            let mut question = redis::cmd("HGET");
+            question.arg("topologies:{demo}:1:state").arg("issued:0");
+            server.ask::<u64>(&question).unwrap()
+        };
+        let replicated = issued(&redis.servers()[1]);
+        eventually(SOON, "the new master deals numbers", async || {
+            issued(&redis.servers()[1]) > replicated + 100
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_becomes_the_master_again_deals_no_number_twice() {
     let mut redis = RedisSentinels::start().await;
     let mut edges = settled_edges(&redis.url()).await;
