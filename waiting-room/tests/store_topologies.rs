@@ -184,6 +184,38 @@ async fn a_server_without_scripts_is_given_them_and_goes_on() {
     assert!(edge.look().await);
 }
 
+/// As the documentation says.
+const RIGHTS: &str =
+    "~topologies:* +@read +@write +evalsha +script|load +info +time +role +ping +cluster|slots";
+
+fn restrict(server: &RedisServer) {
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg("edge").arg("on").arg(">a,b@c");
+    for right in RIGHTS.split(' ') {
+        user.arg(right);
+    }
+    server.ask::<()>(&user).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_rights_are_enough() {
+    let server = RedisServer::start().await;
+    restrict(&server);
+    let login = |url: &str| url.replace("://", "://edge:a%2Cb%40c@");
+    settled_edges(&login(&server.url())).await;
+
+    let mut sentinels = RedisSentinels::start().await;
+    sentinels.servers().iter().for_each(restrict);
+    settled_edges(&login(&sentinels.url())).await;
+
+    let mut cluster = RedisCluster::start().await;
+    cluster.servers().iter().for_each(restrict);
+    settled_edges(&login(&cluster.url())).await;
+
+    let wrong = login(&server.url()).replace("edge", "nobody");
+    assert!(!Edge::new(store(&wrong), "stranger").look().await);
+}
+
 // --- sentinels
 
 #[tokio::test(flavor = "multi_thread")]
