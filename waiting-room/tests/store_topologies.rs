@@ -14,13 +14,13 @@ mod promises;
 use promises::{
     Fixture,
     edge::{Dealing, Dealt, Edge},
-    line, marks,
+    line,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use testbed::{RedisCluster, RedisSentinels, RedisServer, eventually};
 use tokio::time::Instant;
-use waiting_room::store::{EdgeId, LineStore, Look, RedisStore, StoreError};
-use waiting_room_domain::Moment;
+use waiting_room::store::{LineStore, RedisStore, StoreError};
+use waiting_room_domain::{Holder, JoinOutcome};
 
 /// Long enough for a failover on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -98,7 +98,11 @@ async fn assert_waits_for_who_knows(edges: [Edge; 2]) {
         asks.issued() < dealt,
         "the store has lost what this test is about"
     );
-    assert!(asks.join(1).await.is_none(), "a number that somebody may have");
+    let answer = asks.ask(1).await;
+    assert!(
+        matches!(answer, Ok(JoinOutcome::Resync)),
+        "a number that somebody may have: {answer:?}"
+    );
     // An edge looks ten times a second; its first question may only find that the connection is lost.
     let tells = eventually(SOON, "the store is told", async || knows.look().await);
     let ((), next) = tokio::join!(tells, joins(&mut asks, 1));
@@ -125,19 +129,19 @@ async fn every_promise(url: &str) {
 
 // --- the promises
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_keeps_the_promises() {
     let server = RedisServer::start().await;
     every_promise(&server.url()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_master_with_sentinels_keeps_the_promises() {
     let sentinels = RedisSentinels::start().await;
     every_promise(&sentinels.url()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_keeps_the_promises() {
     let cluster = RedisCluster::start().await;
     every_promise(&cluster.url()).await;
@@ -145,7 +149,7 @@ async fn a_cluster_keeps_the_promises() {
 
 // --- one server
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_killed_and_started_again_under_joins() {
     let mut server = RedisServer::durable().await;
     let edges = settled_edges(&server.url()).await;
@@ -156,7 +160,7 @@ async fn a_server_is_killed_and_started_again_under_joins() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_comes_back_with_an_older_file() {
     let mut server = RedisServer::durable().await;
     let mut edges = settled_edges(&server.url()).await;
@@ -167,9 +171,54 @@ async fn a_server_comes_back_with_an_older_file() {
     assert_waits_for_who_knows(edges).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_scripts_is_given_them_and_goes_on() {
+    let server = RedisServer::start().await;
+    let [mut edge, _] = settled_edges(&server.url()).await;
+    server.ask::<()>(redis::cmd("SCRIPT").arg("FLUSH")).unwrap();
+    let dealt = edge.ask(1).await;
+    assert!(
+        matches!(dealt, Ok(JoinOutcome::Dealt { first: 20, .. })),
+        "{dealt:?}"
+    );
+    assert!(edge.look().await);
+}
+
+/// As the documentation says.
+const RIGHTS: &str =
+    "~topologies:* +@read +@write +evalsha +script|load +info +time +role +ping +cluster|slots";
+
+fn restrict(server: &RedisServer) {
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg("edge").arg("on").arg(">a,b@c");
+    for right in RIGHTS.split(' ') {
+        user.arg(right);
+    }
+    server.ask::<()>(&user).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_rights_are_enough() {
+    let server = RedisServer::start().await;
+    restrict(&server);
+    let login = |url: &str| url.replace("://", "://edge:a%2Cb%40c@");
+    settled_edges(&login(&server.url())).await;
+
+    let mut sentinels = RedisSentinels::start().await;
+    sentinels.servers().iter().for_each(restrict);
+    settled_edges(&login(&sentinels.url())).await;
+
+    let mut cluster = RedisCluster::start().await;
+    cluster.servers().iter().for_each(restrict);
+    settled_edges(&login(&cluster.url())).await;
+
+    let wrong = login(&server.url()).replace("edge", "nobody");
+    assert!(!Edge::new(store(&wrong), "stranger").look().await);
+}
+
 // --- sentinels
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_missed_the_last_writes_deals_no_number_twice() {
     let mut redis = RedisSentinels::start().await;
     let mut edges = settled_edges(&redis.url()).await;
@@ -180,7 +229,7 @@ async fn a_replica_that_missed_the_last_writes_deals_no_number_twice() {
     assert_waits_for_who_knows(edges).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_master_is_killed_under_joins() {
     let mut redis = RedisSentinels::start().await;
     let edges = settled_edges(&redis.url()).await;
@@ -194,7 +243,7 @@ async fn a_master_is_killed_under_joins() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_was_only_paused_is_believed_no_more() {
     let mut redis = RedisSentinels::start().await;
     let edges = settled_edges(&redis.url()).await;
@@ -209,7 +258,30 @@ async fn a_master_that_was_only_paused_is_believed_no_more() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_only_the_sentinels_have_lost_is_left() {
+    let mut redis = RedisSentinels::start().await;
+    let edges = settled_edges(&redis.url()).await;
+    redis.caught_up(1).await;
+    let second = redis.servers()[1].address();
+    deal_through("a failover from a master that still answers", edges, async || {
+        redis.hide_from_sentinels(0);
+        eventually(SOON, "the replica is the master", async || redis.agree_on(second)).await;
+        let issued = |server: &RedisServer| {
+            let mut question = redis::cmd("HGET");
+            question.arg("topologies:{demo}:1:state").arg("issued:0");
+            server.ask::<u64>(&question).unwrap()
+        };
+        let replicated = issued(&redis.servers()[1]);
+        eventually(SOON, "the new master deals numbers", async || {
+            issued(&redis.servers()[1]) > replicated + 100
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_becomes_the_master_again_deals_no_number_twice() {
     let mut redis = RedisSentinels::start().await;
     let mut edges = settled_edges(&redis.url()).await;
@@ -217,6 +289,12 @@ async fn a_server_that_becomes_the_master_again_deals_no_number_twice() {
     let addresses = [redis.servers()[0].address(), redis.servers()[1].address()];
     // The first is replaced without being restarted: it has still what it was given when it was the master.
     redis.servers()[0].pause();
+    for edge in &mut edges {
+        assert!(
+            !edge.look().await,
+            "an edge notices, as it looks ten times a second"
+        );
+    }
     eventually(SOON, "the second is the master", async || {
         redis.agree_on(addresses[1])
     })
@@ -234,7 +312,7 @@ async fn a_server_that_becomes_the_master_again_deals_no_number_twice() {
 
 // --- a cluster
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_without_the_lines_server_lets_nobody_in_until_it_is_back() {
     let mut cluster = RedisCluster::start().await;
     let edges = settled_edges(&cluster.url()).await;
@@ -244,14 +322,7 @@ async fn a_cluster_without_the_lines_server_lets_nobody_in_until_it_is_back() {
         cluster.servers()[holder].kill_9();
         for _ in 0..5 {
             let asked = Instant::now();
-            let edge = EdgeId("other".into());
-            let look = Look {
-                edge: &edge,
-                marks: &marks(0, 0, 0),
-                ended_since: Moment::from_unix_ms(0),
-                report: "",
-            };
-            let looked = other.observe(&line(), look).await;
+            let looked = other.held_by(&line(), &[Holder([7; 16])]).await;
             assert!(
                 matches!(looked, Err(StoreError::Unavailable { .. })),
                 "{looked:?}"
@@ -263,7 +334,7 @@ async fn a_cluster_without_the_lines_server_lets_nobody_in_until_it_is_back() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clusters_server_comes_back_with_an_older_file() {
     let mut cluster = RedisCluster::start().await;
     let mut edges = settled_edges(&cluster.url()).await;
@@ -275,7 +346,7 @@ async fn a_clusters_server_comes_back_with_an_older_file() {
     assert_waits_for_who_knows(edges).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_moves_to_another_server_of_the_cluster() {
     let cluster = RedisCluster::start().await;
     let edges = settled_edges(&cluster.url()).await;

@@ -252,6 +252,19 @@ impl RedisSentinels {
             .expect("make it itself again");
     }
 
+    /// Makes a server (0 or 1) deaf to the sentinels, who take it for dead, while it answers everybody else.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn hide_from_sentinels(&self, server: usize) {
+        let mut deaf = cmd("ACL");
+        deaf.arg("SETUSER")
+            .arg(&["default", "-ping", "-slaveof", "-replicaof"]);
+        self.servers[server]
+            .ask::<()>(&deaf)
+            .expect("take a server's ears");
+    }
+
     /// Waits until `replica` (0 or 1) follows the other server and has all that it was told.
     ///
     /// # Panics

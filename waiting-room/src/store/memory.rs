@@ -151,9 +151,12 @@ impl LineStore for MemoryStore {
             rooms.spent.retain(|_, until| *until > now);
             rooms.spent_checked_at = rooms.spent.len() * 2 + SPENT_AT_LEAST;
         }
-        let until = now.plus(keep);
-        let before = rooms.spent.insert((room.clone(), what.to_owned()), until);
-        Ok(before.is_none_or(|until| until <= now))
+        let name = (room.clone(), what.to_owned());
+        let unused = rooms.spent.get(&name).is_none_or(|until| *until <= now);
+        if unused {
+            rooms.spent.insert(name, now.plus(keep));
+        }
+        Ok(unused)
     }
 
     async fn claim(

@@ -1,11 +1,11 @@
 //! An edge as its store sees it: it looks, remembers, and deals numbers by what it remembers.
 
-use super::line;
+use super::{group, line};
 use std::{ops::Range, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
-use waiting_room::store::{EdgeId, Known, LineStore, Look};
-use waiting_room_domain::{JoinGroup, JoinOutcome, LaneMarks, Marks, Moment};
+use waiting_room::store::{EdgeId, Known, LineStore, Look, StoreError};
+use waiting_room_domain::{JoinOutcome, LaneMarks, Marks, Moment};
 
 /// As often as a real edge looks.
 const TICK: Duration = Duration::from_millis(100);
@@ -66,17 +66,18 @@ impl Edge {
         true
     }
 
-    /// Numbers, if the store deals any.
-    pub async fn join(&mut self, count: u32) -> Option<Dealt> {
+    /// Asks for numbers.
+    pub async fn ask(&self, count: u32) -> Result<JoinOutcome, StoreError> {
         let known = Known {
             incarnation: self.incarnation,
-            issued: self.marks.lanes[0].issued,
+            issued: self.issued(),
         };
-        let group = JoinGroup {
-            count,
-            ..JoinGroup::default()
-        };
-        let JoinOutcome::Dealt { first, .. } = self.store.join(&line(), &group, known).await.ok()? else {
+        self.store.join(&line(), &group(count), known).await
+    }
+
+    /// Numbers, if the store deals any.
+    pub async fn join(&mut self, count: u32) -> Option<Dealt> {
+        let Ok(JoinOutcome::Dealt { first, .. }) = self.ask(count).await else {
             return None;
         };
         let numbers = first..first + u64::from(count);

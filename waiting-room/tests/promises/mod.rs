@@ -705,6 +705,10 @@ pub async fn what_can_be_used_once_is_used_once(fixture: Fixture) {
     assert!(spend(0, "proof-1").await);
     assert!(!spend(1, "proof-1").await);
     assert!(spend(1, "proof-2").await);
+    let briefly = Duration::from_millis(1);
+    assert!(fixture.edges[0].spend(&room, "proof-3", briefly).await.unwrap());
+    // Who tries in vain does not prolong it.
+    eventually(SOON, "it is forgotten", async || spend(1, "proof-3").await).await;
 }
 
 pub async fn what_an_edge_remembers_counts_if_it_is_more(fixture: Fixture) {

@@ -4,11 +4,11 @@
 --       whether a draw is revealed, how long the line is kept after its last decision in seconds or 0,
 --       for each lane: called, settled below, turn, call log, rounds; then lines for the log
 local now = now_ms()
-local known = redis.call('HMGET', KEYS[1], 'revision', 'recovering_until')
+local known = redis.call('HMGET', KEYS[1], 'revision', 'recovering_until', 'server')
 local control_revision = tonumber(redis.call('HGET', KEYS[3], 'revision') or '0')
 if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 0 end
 if tonumber(known[1] or '0') + control_revision ~= tonumber(ARGV[2]) then return 0 end
-if now < tonumber(known[2] or '0') then return 0 end
+if known[3] ~= server_life() or now < tonumber(known[2] or '0') then return 0 end
 
 local first_lane_key, first_lane_arg = 6, 13
 local lanes = #KEYS - first_lane_key + 1

@@ -4,8 +4,8 @@
 local now = now_ms()
 local lane = ARGV[2]
 local known = redis.call('HMGET', KEYS[1], 'incarnation', 'recovering_until', 'issued:' .. lane, 'called:' .. lane,
-  'settled_below:' .. lane)
-if known[1] ~= ARGV[1] or now < tonumber(known[2] or '0') then return {'resync'} end
+  'settled_below:' .. lane, 'server')
+if known[1] ~= ARGV[1] or known[6] ~= server_life() or now < tonumber(known[2] or '0') then return {'resync'} end
 local rank, session = tonumber(ARGV[3]), ARGV[4]
 if rank < tonumber(known[5] or '0') then return {'missed'} end
 local reach = math.min(tonumber(known[3] or '0'), tonumber(known[4] or '0'))

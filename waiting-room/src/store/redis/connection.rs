@@ -5,7 +5,7 @@
 
 use super::{
     address::{Address, AddressError, SentinelAddress},
-    sentinels,
+    sentinels::{self, Place},
 };
 use arc_swap::ArcSwap;
 use futures::{
@@ -17,14 +17,20 @@ use redis::{
     ServerError, ServerErrorKind, aio::MultiplexedConnection, cluster::ClusterClient,
     cluster_async::ClusterConnection,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::Instant};
 use tracing::{info, warn};
 
 /// A shopper who waits longer than this for a number is told to try again.
 const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often sentinels are asked whether the master is still the one. All edges must know of another within the time
+/// that a line stands still on it ([`super::RECOVERY`]).
+const ASK_SENTINELS_EVERY: Duration = Duration::from_millis(400);
 /// How often a cluster may send a command on: to the server where its keys are now, or once more after a pause.
 const CLUSTER_RETRIES: u32 = 4;
 /// The longest such pause, in milliseconds.
@@ -37,7 +43,7 @@ pub(super) struct Connection(Arc<Inner>);
 struct Inner {
     servers: Servers,
     current: ArcSwap<Attempt>,
-    /// Held while a cluster's next connection is made beside the present one.
+    /// Held while a cluster's next connection is made beside the present one, or sentinels are asked.
     renewing: Arc<Mutex<()>>,
 }
 
@@ -56,7 +62,14 @@ type Attempt = Shared<BoxFuture<'static, RedisResult<Live>>>;
 #[derive(Clone)]
 enum Live {
     Server(MultiplexedConnection),
+    Master(MultiplexedConnection, Arc<Watch>),
     Cluster(ClusterConnection),
+}
+
+/// Which server the sentinels named, and when.
+struct Watch {
+    place: Place,
+    asked_at: std::sync::Mutex<Instant>,
 }
 
 impl Connection {
@@ -106,13 +119,18 @@ impl Connection {
                 return Err(error);
             }
         };
+        if let Live::Master(_, watch) = &live
+            && watch.is_due()
+        {
+            self.0.ask_sentinels(Arc::clone(&attempt), Arc::clone(watch));
+        }
         let answer = live.clone().answer(question).await;
         if let Err(error) = &answer
             && is_lost(error)
         {
             warn!(error = error.to_string(), "the connection to Redis is given up");
             match live {
-                Live::Server(_) => self.0.replace(&attempt, Duration::ZERO),
+                Live::Server(_) | Live::Master(..) => self.0.replace(&attempt, Duration::ZERO),
                 Live::Cluster(_) => self.0.renew(attempt),
             }
         }
@@ -129,8 +147,10 @@ enum Question<'a> {
 impl Live {
     async fn answer<T: FromRedisValue>(self, question: Question<'_>) -> RedisResult<T> {
         match (self, question) {
-            (Self::Server(mut server), Question::One(command)) => command.query_async(&mut server).await,
-            (Self::Server(mut server), Question::Several(pipeline)) => {
+            (Self::Server(mut server) | Self::Master(mut server, _), Question::One(command)) => {
+                command.query_async(&mut server).await
+            }
+            (Self::Server(mut server) | Self::Master(mut server, _), Question::Several(pipeline)) => {
                 pipeline.query_async(&mut server).await
             }
             (Self::Cluster(mut cluster), Question::One(command)) => command.query_async(&mut cluster).await,
@@ -162,6 +182,39 @@ impl Inner {
             }
             drop(alone);
         });
+    }
+}
+
+impl Inner {
+    /// Leaves a master that the sentinels have replaced, though it still answers: it may be cut off from them.
+    fn ask_sentinels(self: &Arc<Self>, attempt: Arc<Attempt>, watch: Arc<Watch>) {
+        let (Servers::Sentinels(address), Ok(alone)) =
+            (&self.servers, Arc::clone(&self.renewing).try_lock_owned())
+        else {
+            return;
+        };
+        let (inner, address) = (Arc::clone(self), Arc::clone(address));
+        tokio::spawn(async move {
+            if let Ok(place) = sentinels::master(&address).await
+                && place != watch.place
+            {
+                warn!("the sentinels name another master");
+                inner.replace(&attempt, Duration::ZERO);
+            }
+            drop(alone);
+        });
+    }
+}
+
+impl Watch {
+    /// Whether it is time to ask the sentinels again; if so, the next time is counted from now.
+    fn is_due(&self) -> bool {
+        let mut asked_at = self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = asked_at.elapsed() >= ASK_SENTINELS_EVERY;
+        if is_due {
+            *asked_at = Instant::now();
+        }
+        is_due
     }
 }
 
@@ -203,7 +256,12 @@ impl Servers {
                 let connected = client.get_multiplexed_async_connection_with_config(&config).await;
                 Live::Server(connected?)
             }
-            Self::Sentinels(address) => Live::Server(sentinels::connect(address, &config).await?),
+            Self::Sentinels(address) => {
+                let place = sentinels::master(address).await?;
+                let connected = sentinels::connect(address, place.clone(), &config).await?;
+                let asked_at = std::sync::Mutex::new(Instant::now());
+                Live::Master(connected, Arc::new(Watch { place, asked_at }))
+            }
             Self::Cluster(client) => Live::Cluster(client.get_async_connection().await?),
         };
         info!("connected to Redis");

@@ -4,9 +4,10 @@
 --       then for each holder: who, the ticket they had and that is worth nothing any more or '', the ticket to be
 local now = now_ms()
 local lane, count = ARGV[2], tonumber(ARGV[3])
-local known = redis.call('HMGET', KEYS[1], 'incarnation', 'recovering_until', 'issued:' .. lane)
+local known = redis.call('HMGET', KEYS[1], 'incarnation', 'recovering_until', 'issued:' .. lane, 'server')
 local issued = tonumber(known[3] or '0')
-if known[1] ~= ARGV[1] or now < tonumber(known[2] or '0') or issued < tonumber(ARGV[4]) then
+if known[1] ~= ARGV[1] or known[4] ~= server_life() or now < tonumber(known[2] or '0')
+  or issued < tonumber(ARGV[4]) then
   return {'resync'}
 end
 for i = 6, #ARGV, 3 do

@@ -19,13 +19,13 @@ use async_trait::async_trait;
 use connection::Connection;
 use contract::RoomId;
 use redis::{Cmd, FromRedisValue};
-use scripts::{Operation, Scripts};
+use scripts::{Keys, Operation};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
-use tracing::warn;
+use tracing::info;
 use waiting_room_domain::{
     Advance, Claim, ClaimOutcome, ControlChange, DELAYS, Decision, Epoch, Held, Holder, JoinGroup,
     JoinOutcome, LaneId, Moment, Renewal, Rounds, SessionId, SessionRule, TicketId,
@@ -38,7 +38,7 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct RedisStore {
     connection: Connection,
     namespace: String,
-    lines: RwLock<HashMap<LineKey, Arc<Scripts>>>,
+    lines: RwLock<HashMap<LineKey, Arc<Keys>>>,
 }
 
 impl RedisStore {
@@ -55,32 +55,31 @@ impl RedisStore {
         })
     }
 
-    fn scripts(&self, line: &LineKey) -> Arc<Scripts> {
-        if let Some(scripts) = self
+    fn keys(&self, line: &LineKey) -> Arc<Keys> {
+        if let Some(keys) = self
             .lines
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .get(line)
         {
-            return Arc::clone(scripts);
+            return Arc::clone(keys);
         }
-        let scripts = Arc::new(Scripts::of(&self.namespace, line));
+        let keys = Arc::new(Keys::of(&self.namespace, line));
         self.lines
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(line.clone(), Arc::clone(&scripts));
-        scripts
+            .insert(line.clone(), Arc::clone(&keys));
+        keys
     }
 
     async fn call<T: FromRedisValue>(
         &self,
-        scripts: &Scripts,
         operation: Operation,
         keys: &[&str],
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T, StoreError> {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(scripts.hash(operation)).arg(keys.len()).arg(keys);
+        command.arg(operation.hash()).arg(keys.len()).arg(keys);
         arguments(&mut command);
         let unavailable = |source: redis::RedisError| StoreError::Unavailable {
             operation: operation.name(),
@@ -88,36 +87,21 @@ impl RedisStore {
         };
         match self.connection.query(&command).await {
             Err(error) if error.code() == Some("NOSCRIPT") => {
-                self.reload(scripts).await.map_err(unavailable)?;
+                self.load_scripts(keys).await.map_err(unavailable)?;
                 self.connection.query(&command).await.map_err(unavailable)
             }
             answered => answered.map_err(unavailable),
         }
     }
 
-    /// Makes the line stand still, then loads its scripts.
-    async fn reload(&self, scripts: &Scripts) -> redis::RedisResult<()> {
-        warn!(
-            state = scripts.keys.state,
-            "the store has no scripts for this line: it is new or was restarted"
-        );
-        let state = &scripts.keys.state;
-        let mut stand_still = redis::cmd("EVAL");
-        stand_still
-            .arg(scripts.restarted())
-            .arg(1)
-            .arg(state)
-            .arg(millis(RECOVERY));
-        self.connection.query::<i64>(&stand_still).await?;
-        // The key leads to the server of a cluster that holds the line. If it holds it no more, nothing is loaded:
-        // scripts of the line on any other server would hide that this one took over.
+    /// Gives the scripts to the server that has these keys.
+    async fn load_scripts(&self, keys: &[&str]) -> redis::RedisResult<()> {
+        info!("the store has no scripts: it is new or was restarted");
         let mut load = redis::pipe();
-        load.atomic().cmd("EXISTS").arg(state).ignore();
+        // A script has no key that would lead to the right server of a cluster; this does.
+        load.cmd("EXISTS").arg(keys.first()).ignore();
         for operation in Operation::ALL {
-            load.cmd("SCRIPT")
-                .arg("LOAD")
-                .arg(scripts.text(operation))
-                .ignore();
+            load.cmd("SCRIPT").arg("LOAD").arg(operation.text()).ignore();
         }
         self.connection.pipeline(&load).await
     }
@@ -132,8 +116,7 @@ fn millis(duration: Duration) -> u64 {
 #[async_trait]
 impl LineStore for RedisStore {
     async fn join(&self, line: &LineKey, group: &JoinGroup, known: Known) -> Result<JoinOutcome, StoreError> {
-        let scripts = self.scripts(line);
-        let keys = &scripts.keys;
+        let keys = self.keys(line);
         let arguments = |command: &mut Cmd| {
             command.arg(known.incarnation).arg(group.lane.0).arg(group.count);
             command
@@ -148,7 +131,7 @@ impl LineStore for RedisStore {
             }
         };
         let touched = [&*keys.state, &keys.log, &keys.holders];
-        let answer: Vec<String> = self.call(&scripts, Operation::Join, &touched, arguments).await?;
+        let answer: Vec<String> = self.call(Operation::Join, &touched, arguments).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["dealt", first, at] => Ok(JoinOutcome::Dealt {
                 first: number(first, Operation::Join)?,
@@ -161,9 +144,9 @@ impl LineStore for RedisStore {
     }
 
     async fn held_by(&self, line: &LineKey, holders: &[Holder]) -> Result<Vec<Option<Held>>, StoreError> {
-        let scripts = self.scripts(line);
+        let keys = self.keys(line);
         let mut command = redis::cmd("HMGET");
-        command.arg(&scripts.keys.holders);
+        command.arg(&keys.holders);
         for holder in holders {
             command.arg(holder.to_string());
         }
@@ -182,17 +165,11 @@ impl LineStore for RedisStore {
     }
 
     async fn spend(&self, room: &RoomId, what: &str, keep: Duration) -> Result<bool, StoreError> {
-        // Of a room, not of a line; any line of the room will do to find its scripts.
-        let line = LineKey {
-            room: room.clone(),
-            epoch: Epoch(0),
-        };
-        let scripts = self.scripts(&line);
         let key = format!("{}{{{room}}}:spent:{what}", self.namespace);
         let arguments = |command: &mut Cmd| {
             command.arg(millis(keep).max(1));
         };
-        self.call(&scripts, Operation::Spend, &[&key], arguments).await
+        self.call(Operation::Spend, &[&key], arguments).await
     }
 
     async fn claim(
@@ -202,8 +179,7 @@ impl LineStore for RedisStore {
         rule: &SessionRule,
         incarnation: u64,
     ) -> Result<ClaimOutcome, StoreError> {
-        let scripts = self.scripts(line);
-        let keys = &scripts.keys;
+        let keys = self.keys(line);
         let Some(claims) = keys.claims.get(claim.lane.index()) else {
             return Ok(ClaimOutcome::Missed);
         };
@@ -216,7 +192,7 @@ impl LineStore for RedisStore {
                 .arg(claim.delay_index);
         };
         let touched = [&*keys.state, claims, &keys.active];
-        let answer: Vec<String> = self.call(&scripts, Operation::Claim, &touched, arguments).await?;
+        let answer: Vec<String> = self.call(Operation::Claim, &touched, arguments).await?;
         match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["admitted", since, until] => Ok(ClaimOutcome::Admitted {
                 since: moment(since, Operation::Claim)?,
@@ -235,8 +211,7 @@ impl LineStore for RedisStore {
         renewals: &[Renewal],
         rule: &SessionRule,
     ) -> Result<Vec<(SessionId, Moment)>, StoreError> {
-        let scripts = self.scripts(line);
-        let keys = &scripts.keys;
+        let keys = self.keys(line);
         let arguments = |command: &mut Cmd| {
             command.arg(millis(rule.length)).arg(millis(rule.hard_cap));
             for renewal in renewals {
@@ -246,8 +221,7 @@ impl LineStore for RedisStore {
             }
         };
         let touched = [&*keys.state, &keys.active, &keys.ended];
-        let answer: Vec<(String, String)> =
-            self.call(&scripts, Operation::Renew, &touched, arguments).await?;
+        let answer: Vec<(String, String)> = self.call(Operation::Renew, &touched, arguments).await?;
         let prolonged = answer.iter().map(|(session, until)| {
             Ok((
                 session_id(session, Operation::Renew)?,
@@ -258,22 +232,16 @@ impl LineStore for RedisStore {
     }
 
     async fn end(&self, line: &LineKey, session: SessionId, keep: Duration) -> Result<bool, StoreError> {
-        let scripts = self.scripts(line);
+        let keys = self.keys(line);
         let arguments = |command: &mut Cmd| {
             command.arg(session.to_string()).arg(millis(keep));
         };
-        self.call(
-            &scripts,
-            Operation::End,
-            &[&scripts.keys.active, &scripts.keys.ended],
-            arguments,
-        )
-        .await
+        self.call(Operation::End, &[&keys.active, &keys.ended], arguments)
+            .await
     }
 
     async fn observe(&self, line: &LineKey, look: Look<'_>) -> Result<Observation, StoreError> {
-        let scripts = self.scripts(line);
-        let keys = &scripts.keys;
+        let keys = self.keys(line);
         // Any number that is hardly drawn twice; 52 bits, so that the scripts compare it exactly.
         let incarnation = u64::from_be_bytes(clock::random_bytes()) >> 12;
         let marks = look.marks;
@@ -303,9 +271,7 @@ impl LineStore for RedisStore {
         ];
         touched.extend([&*keys.log, &keys.reports]);
         touched.extend(keys.claims.iter().take(marks.lanes.len()).map(String::as_str));
-        let answer = self
-            .call(&scripts, Operation::Observe, &touched, arguments)
-            .await?;
+        let answer = self.call(Operation::Observe, &touched, arguments).await?;
         observed::observation(answer)
     }
 
@@ -317,8 +283,7 @@ impl LineStore for RedisStore {
         revision: u64,
         decision: &Decision,
     ) -> Result<Advance, StoreError> {
-        let scripts = self.scripts(line);
-        let keys = &scripts.keys;
+        let keys = self.keys(line);
         let arguments = |command: &mut Cmd| {
             command.arg(format!("{} {}", edge.0, fence.0)).arg(revision);
             command.arg(decision.decided_at.unix_ms()).arg(decision.credit);
@@ -346,9 +311,7 @@ impl LineStore for RedisStore {
         };
         let mut touched = vec![&*keys.state, &keys.active, &keys.control, &keys.lease, &keys.log];
         touched.extend(keys.claims.iter().take(decision.lanes.len()).map(String::as_str));
-        let written: bool = self
-            .call(&scripts, Operation::Advance, &touched, arguments)
-            .await?;
+        let written: bool = self.call(Operation::Advance, &touched, arguments).await?;
         Ok(if written { Advance::Written } else { Advance::Stale })
     }
 
@@ -358,8 +321,7 @@ impl LineStore for RedisStore {
         change: &ControlChange,
         actor: Option<&str>,
     ) -> Result<(), StoreError> {
-        let scripts = self.scripts(line);
-        let keys = &scripts.keys;
+        let keys = self.keys(line);
         let fields = [
             ("switch", change.switch.map(|switch| switch.to_string())),
             (
@@ -381,19 +343,16 @@ impl LineStore for RedisStore {
             }
         };
         let touched = [&*keys.control, &keys.log];
-        let done: bool = self
-            .call(&scripts, Operation::Control, &touched, arguments)
-            .await?;
+        let done: bool = self.call(Operation::Control, &touched, arguments).await?;
         done.then_some(()).ok_or_else(|| nonsense(Operation::Control))
     }
 
     async fn restore_log(&self, line: &LineKey, at: u64, lines: &[String]) -> Result<bool, StoreError> {
-        let scripts = self.scripts(line);
+        let keys = self.keys(line);
         let arguments = |command: &mut Cmd| {
             command.arg(at).arg(lines);
         };
-        self.call(&scripts, Operation::RestoreLog, &[&scripts.keys.log], arguments)
-            .await
+        self.call(Operation::RestoreLog, &[&keys.log], arguments).await
     }
 }
 

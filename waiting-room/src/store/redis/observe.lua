@@ -8,9 +8,13 @@ local edge, recovery = ARGV[1], tonumber(ARGV[4])
 local first_lane_key, first_lane_arg = 8, 11
 local lanes = #KEYS - first_lane_key + 1
 
--- A line that the store has never seen, or has forgotten, begins a new life and stands still for a while.
-if redis.call('HSETNX', KEYS[1], 'incarnation', ARGV[3]) == 1 then
-  redis.call('HSET', KEYS[1], 'recovering_until', now + recovery)
+-- A line that the store has never seen, or has forgotten, begins a new life and stands still for a while. So does a
+-- line that another server has kept: nobody is dealt a number here until every edge has told what it knows.
+local life = server_life()
+local is_new = redis.call('HSETNX', KEYS[1], 'incarnation', ARGV[3]) == 1
+if is_new or redis.call('HGET', KEYS[1], 'server') ~= life then
+  redis.call('HSET', KEYS[1], 'server', life, 'recovering_until', now + recovery)
+  redis.call('HINCRBY', KEYS[1], 'revision', 1)
 end
 
 -- A store that was rolled back knows less than the edges do: the higher of each counts.

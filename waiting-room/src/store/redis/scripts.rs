@@ -1,10 +1,7 @@
-//! The scripts, one set a line.
-//!
-//! Each text begins with the line's name, so that every line has scripts of its own. A server that was restarted
-//! (or a replica that took over) has none: the first edge to call one is told so, and makes the line stand still
-//! *before* it loads them, so that no number is dealt until every edge has told what it remembers.
+//! The scripts, and the keys of a line.
 
 use super::LineKey;
+use std::sync::LazyLock;
 use waiting_room_domain::LANES_MAX;
 
 /// What can be asked of a line.
@@ -48,6 +45,20 @@ impl Operation {
         }
     }
 
+    /// Its script, as it is loaded.
+    pub(super) fn text(self) -> String {
+        format!("{}{}", include_str!("preamble.lua"), self.body())
+    }
+
+    /// What a server that has the script calls it.
+    pub(super) fn hash(self) -> &'static str {
+        static HASHES: LazyLock<[String; Operation::ALL.len()]> = LazyLock::new(|| {
+            let hash = |operation: Operation| redis::Script::new(&operation.text()).get_hash().to_owned();
+            Operation::ALL.map(hash)
+        });
+        &HASHES[self as usize]
+    }
+
     fn body(self) -> &'static str {
         match self {
             Self::Join => include_str!("join.lua"),
@@ -61,14 +72,6 @@ impl Operation {
             Self::Spend => include_str!("spend.lua"),
         }
     }
-}
-
-/// A line's scripts and keys.
-#[derive(Debug)]
-pub(super) struct Scripts {
-    hashes: [String; Operation::ALL.len()],
-    preamble: String,
-    pub(super) keys: Keys,
 }
 
 /// A line's keys. The room in braces keeps them on one node of a cluster.
@@ -86,41 +89,19 @@ pub(super) struct Keys {
     pub(super) reports: String,
 }
 
-impl Scripts {
+impl Keys {
     pub(super) fn of(namespace: &str, line: &LineKey) -> Self {
         let key = |name: &str| format!("{namespace}{{{}}}:{}:{name}", line.room, line.epoch.0);
-        let preamble = format!("-- {namespace}{line}\n{}", include_str!("now.lua"));
-        let hash = |operation: Operation| {
-            redis::Script::new(&format!("{preamble}{}", operation.body()))
-                .get_hash()
-                .to_owned()
-        };
         Self {
-            hashes: Operation::ALL.map(hash),
-            keys: Keys {
-                state: key("state"),
-                claims: std::array::from_fn(|lane| key(&format!("claims:{lane}"))),
-                active: key("active"),
-                ended: key("ended"),
-                lease: key("lease"),
-                control: format!("{namespace}{{{}}}:control", line.room),
-                log: key("log"),
-                holders: key("holders"),
-                reports: key("reports"),
-            },
-            preamble,
+            state: key("state"),
+            claims: std::array::from_fn(|lane| key(&format!("claims:{lane}"))),
+            active: key("active"),
+            ended: key("ended"),
+            lease: key("lease"),
+            control: format!("{namespace}{{{}}}:control", line.room),
+            log: key("log"),
+            holders: key("holders"),
+            reports: key("reports"),
         }
-    }
-
-    pub(super) fn hash(&self, operation: Operation) -> &str {
-        &self.hashes[operation as usize]
-    }
-
-    pub(super) fn text(&self, operation: Operation) -> String {
-        format!("{}{}", self.preamble, operation.body())
-    }
-
-    pub(super) fn restarted(&self) -> String {
-        format!("{}{}", self.preamble, include_str!("restarted.lua"))
     }
 }

@@ -11,14 +11,14 @@ use std::{collections::HashMap, time::Duration};
 /// A sentinel that takes longer is not waited for: the others know as well.
 const SENTINEL_ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
-/// A connection to the master, whichever server that is now.
+/// Where a server is.
+pub(super) type Place = (String, u16);
+
+/// Which server is the master now.
 ///
 /// Every sentinel is asked, and who knows of the latest failover is believed: one that has not heard of it yet
 /// would send us back to the server that was replaced.
-pub(super) async fn connect(
-    address: &SentinelAddress,
-    config: &AsyncConnectionConfig,
-) -> RedisResult<MultiplexedConnection> {
+pub(super) async fn master(address: &SentinelAddress) -> RedisResult<Place> {
     let answers = join_all(
         address
             .sentinels
@@ -40,7 +40,16 @@ pub(super) async fn connect(
     if !master.well {
         return Err(nobody("the sentinels know of no master that is well"));
     }
-    let server = (master.host, master.port)
+    Ok((master.host, master.port))
+}
+
+/// A connection to the server at `place`, if it says itself that it is a master.
+pub(super) async fn connect(
+    address: &SentinelAddress,
+    place: Place,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    let server = place
         .into_connection_info()?
         .set_redis_settings(address.login.clone());
     let mut connection = Client::open(server)?
