@@ -6,6 +6,7 @@ use super::{
     wants_page,
 };
 use crate::{
+    pages::{Reader, Shut},
     reply::Reply,
     rooms::{Joining, Room, Unavailable, View},
 };
@@ -183,7 +184,7 @@ impl Gate {
             return Outcome::Answer(self.must_line_up(room, view));
         }
         if !view.rules.joins {
-            return Outcome::Answer(self.show_shut(room, view));
+            return Outcome::Answer(self.show_shut(request, room, view));
         }
         let given = match self.give_place(room, Joining::default()).await {
             Ok(given) => given,
@@ -253,7 +254,10 @@ impl Gate {
             return self.show_missed(request, room);
         }
         if wants_page(&request.headers) {
-            return Reply::page(StatusCode::OK, self.pages.waiting(room, &place));
+            return Reply::page(
+                StatusCode::OK,
+                self.pages.place(&Reader::of(request), &room.config, &place),
+            );
         }
         let pause = std::time::Duration::from_millis(place.poll_after_ms);
         let problem = Problem::new(429, "waiting", "Not your turn yet")
@@ -265,7 +269,10 @@ impl Gate {
 
     fn show_missed(&self, request: &Parts, room: &Room) -> Reply {
         if wants_page(&request.headers) {
-            return Reply::page(StatusCode::OK, self.pages.missed(room));
+            return Reply::page(
+                StatusCode::OK,
+                self.pages.missed(&Reader::of(request), &room.config),
+            );
         }
         let problem = Problem::new(410, "missed", "Your turn has passed, or your visit has ended");
         Reply::problem(
@@ -275,13 +282,25 @@ impl Gate {
         )
     }
 
-    fn show_shut(&self, room: &Room, view: &View) -> Reply {
-        Reply::page(StatusCode::OK, self.pages.shut(room, &view.phase))
+    fn show_shut(&self, request: &Parts, room: &Room, view: &View) -> Reply {
+        let shut = match view.phase {
+            Phase::Early {
+                prequeue_opens,
+                doors_open,
+            } => Shut::Early {
+                prequeue_opens,
+                doors_open,
+                now: view.now(),
+            },
+            _ => Shut::Closed,
+        };
+        let page = self.pages.shut(&Reader::of(request), &room.config, &shut);
+        Reply::page(StatusCode::OK, page)
     }
 
     fn show_rejected(&self, request: &Parts, room: &Room) -> Reply {
         if wants_page(&request.headers) {
-            return Reply::page(StatusCode::FORBIDDEN, self.pages.shut(room, &Phase::Closed));
+            return Reply::page(StatusCode::FORBIDDEN, self.pages.shut(&Reader::of(request), &room.config, &Shut::Closed));
         }
         let problem = Problem::new(403, "rejected", "Nobody is let in here");
         Reply::problem(&problem)
@@ -299,7 +318,10 @@ impl Gate {
 
     pub(super) fn unavailable(&self, request: &Parts, why: &Unavailable) -> Outcome {
         let reply = if wants_page(&request.headers) {
-            Reply::page(StatusCode::SERVICE_UNAVAILABLE, self.pages.unavailable())
+            Reply::page(
+                StatusCode::SERVICE_UNAVAILABLE,
+                self.pages.unavailable(&Reader::of(request), None),
+            )
         } else {
             Reply::problem(&super::answers::unavailable_problem(why))
         };

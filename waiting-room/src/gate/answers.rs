@@ -7,7 +7,7 @@ use super::{
     wants_page,
 };
 use crate::{
-    pages,
+    pages::{self, Reader},
     reply::Reply,
     rooms::{Joining, Room, Unavailable, View},
 };
@@ -112,6 +112,12 @@ impl Gate {
             }
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
+            (&Method::GET | &Method::HEAD, action) if action.starts_with("assets/") => {
+                let name = action.trim_start_matches("assets/");
+                self.pages
+                    .room_asset(&room.config, name)
+                    .unwrap_or_else(not_found)
+            }
             (_, "" | "status" | "log") => not_allowed("GET, HEAD"),
             (&Method::GET, "events") => retry_soon(&Unavailable::NotSeenYet),
             (_, "events") => not_allowed("GET"),
@@ -254,7 +260,10 @@ impl Gate {
             return retry_soon(&unavailable);
         }
         let reply = if wants_page(&request.headers) {
-            Reply::page(StatusCode::OK, self.pages.left(room))
+            Reply::page(
+                StatusCode::OK,
+                self.pages.left(&Reader::of(request), &room.config),
+            )
         } else {
             Reply::no_content()
         };

@@ -1,0 +1,103 @@
+//! What templates can call: sentences, numbers, spans and dates in the reader's language.
+
+use super::language::Language;
+use minijinja::{Error, ErrorKind, Value, context, value::Kwargs};
+use std::sync::Arc;
+
+/// The sentences that the script fills in by itself.
+pub(super) const SCRIPT_SENTENCES: [&str; 29] = [
+    "thousands",
+    "people",
+    "units",
+    "under_a_minute",
+    "minutes",
+    "hours",
+    "wait_up_to",
+    "wait_range",
+    "wait_unknown",
+    "when",
+    "title_waiting",
+    "title_draw",
+    "title_called",
+    "ahead",
+    "among",
+    "stock_line",
+    "announce",
+    "note_draw",
+    "note_prequeue",
+    "note_paused",
+    "note_maintenance",
+    "note_draining",
+    "note_holding",
+    "note_sold_out",
+    "note_beyond",
+    "note_unlikely",
+    "note_called",
+    "note_offline",
+    "note_cookies",
+];
+
+/// A language as templates use it.
+pub(super) fn of(language: &Arc<Language>) -> Value {
+    let own = || Arc::clone(language);
+    let (say, number, wait, date, when) = (own(), own(), own(), own(), own());
+    context! {
+        lang => language.code,
+        direction => language.sentence("direction"),
+        words => Value::from_safe_string(script_words(language)),
+        say => Value::from_function(move |name: String, values: Kwargs| fill(&say, &name, &values)),
+        number => Value::from_function(move |count: u64| number.number(count)),
+        wait => Value::from_function(move |range: Value| wait_text(&wait, &range)),
+        date => Value::from_function(move |unix_ms: u64| date.date(unix_ms)),
+        when => Value::from_function(move |unix_ms: u64, now: u64| when.when(unix_ms, now)),
+    }
+}
+
+fn fill(language: &Language, name: &str, values: &Kwargs) -> Result<String, Error> {
+    if language.sentence(name).is_none() {
+        let what = format!("there is no sentence {name:?}");
+        return Err(Error::new(ErrorKind::InvalidOperation, what));
+    }
+    let filled = language.filled(name, |word| {
+        let value: Value = values.get(word).ok()?;
+        Some(written(language, &value))
+    });
+    match values
+        .args()
+        .find(|word| values.get::<Value>(word).is_ok_and(|value| value.is_undefined()))
+    {
+        Some(word) => Err(Error::new(
+            ErrorKind::UndefinedError,
+            format!("{word} for the sentence {name:?}"),
+        )),
+        None => Ok(filled),
+    }
+}
+
+/// A number in groups, anything else as it is.
+fn written(language: &Language, value: &Value) -> String {
+    match u64::try_from(value.clone()) {
+        Ok(number) if value.is_number() => language.number(number),
+        _ => value.to_string(),
+    }
+}
+
+/// A wait, which may not be known.
+pub(super) fn wait_text(language: &Language, range: &Value) -> String {
+    let end = |name| u64::try_from(range.get_attr(name).ok()?).ok();
+    match (end("low"), end("high")) {
+        (Some(low), Some(high)) => language.wait(low, high),
+        _ => language.sentence("wait_unknown").unwrap_or_default().to_owned(),
+    }
+}
+
+/// The sentences of the script as JSON that can stand in a page: nothing in it can end the element it stands in.
+fn script_words(language: &Language) -> String {
+    let words: serde_json::Map<String, serde_json::Value> = SCRIPT_SENTENCES
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), language.sentence(name)?.into())))
+        .collect();
+    serde_json::Value::Object(words)
+        .to_string()
+        .replace('<', "\\u003c")
+}
