@@ -294,7 +294,7 @@ impl Gate {
             },
             _ => Shut::Closed,
         };
-        let page = self.pages.shut(&Reader::of(request), &room.config, &shut);
+        let page = self.pages.shut(&Reader::of(request), &room.config, &shut, None);
         Reply::page(StatusCode::OK, page)
     }
 

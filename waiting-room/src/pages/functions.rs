@@ -5,7 +5,7 @@ use minijinja::{Error, ErrorKind, Value, context, value::Kwargs};
 use std::sync::Arc;
 
 /// The sentences that the script fills in by itself.
-pub(super) const SCRIPT_SENTENCES: [&str; 29] = [
+pub(super) const SCRIPT_SENTENCES: [&str; 30] = [
     "thousands",
     "people",
     "units",
@@ -13,6 +13,7 @@ pub(super) const SCRIPT_SENTENCES: [&str; 29] = [
     "minutes",
     "hours",
     "wait_up_to",
+    "wait_minutes",
     "wait_range",
     "wait_unknown",
     "when",

@@ -128,6 +128,10 @@ impl Language {
             (_, 0 | 1) => self.minutes(0),
             (0, _) => self.with("wait_up_to", &[("high", &self.minutes(high))]),
             _ if low >= high => self.minutes(high),
+            (_, 0..HOURS_FROM_MINUTES) => self.with(
+                "wait_minutes",
+                &[("low", &self.number(low)), ("high", &self.number(high))],
+            ),
             _ => self.with(
                 "wait_range",
                 &[("low", &self.minutes(low)), ("high", &self.minutes(high))],
@@ -244,9 +248,9 @@ mod tests {
             (1, 2, "less than a minute", "1분 이내"),
             (0, 60, "less than a minute", "1분 이내"),
             (30, 170, "up to 3 min", "최대 3분"),
-            (60, 61, "1 min to 2 min", "1분~2분"),
+            (60, 61, "1 to 2 min", "1~2분"),
             (180, 180, "3 min", "3분"),
-            (720, 1_200, "12 min to 20 min", "12분~20분"),
+            (720, 1_200, "12 to 20 min", "12~20분"),
             (7_100, 7_300, "118 min to 2 h 2 min", "118분~2시간 2분"),
         ] {
             assert_eq!(english().wait(low, high), in_english, "{low} to {high}");

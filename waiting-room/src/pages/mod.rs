@@ -131,27 +131,27 @@ impl Pages {
 
     /// Somebody's place: the waiting page, or what became of the place. `place` is what apps get, too.
     pub fn place(&self, reader: &Reader, room: &RoomConfig, place: &impl Serialize) -> String {
-        self.render(reader, Some(room), Shown::place(&Value::from_serialize(place)))
+        self.render(reader, Some(room), &Shown::place(&Value::from_serialize(place)))
     }
 
     /// The turn has passed.
     pub fn missed(&self, reader: &Reader, room: &RoomConfig) -> String {
-        self.render(reader, Some(room), Shown::plain("missed"))
+        self.render(reader, Some(room), &Shown::plain("missed"))
     }
 
-    /// Nobody can line up.
-    pub fn shut(&self, reader: &Reader, room: &RoomConfig, shut: &Shut) -> String {
-        self.render(reader, Some(room), Shown::shut(shut))
+    /// Nobody can line up; `message` is what the operator says about it.
+    pub fn shut(&self, reader: &Reader, room: &RoomConfig, shut: &Shut, message: Option<&str>) -> String {
+        self.render(reader, Some(room), &Shown::shut(shut, message))
     }
 
     /// The place was given up.
     pub fn left(&self, reader: &Reader, room: &RoomConfig) -> String {
-        self.render(reader, Some(room), Shown::plain("left"))
+        self.render(reader, Some(room), &Shown::plain("left"))
     }
 
     /// Nothing can be done right now.
     pub fn unavailable(&self, reader: &Reader, room: Option<&RoomConfig>) -> String {
-        self.render(reader, room, Shown::unavailable())
+        self.render(reader, room, &Shown::unavailable())
     }
 
     /// A file of a room's own pages.
@@ -168,11 +168,11 @@ impl Pages {
     }
 
     /// A page by the room's own template; if that fails after all, by the built-in one.
-    fn render(&self, reader: &Reader, room: Option<&RoomConfig>, shown: Shown) -> String {
+    fn render(&self, reader: &Reader, room: Option<&RoomConfig>, shown: &Shown) -> String {
         let language = self.language(reader, room);
         let own = room.and_then(|room| self.rooms.get(room.id.as_str())?.template.as_deref());
         for template in own.into_iter().chain([BASE]) {
-            match self.try_render(template, reader, language, room, &shown) {
+            match self.try_render(template, reader, language, room, shown) {
                 Ok(page) => return page,
                 Err(error) => {
                     tracing::error!(

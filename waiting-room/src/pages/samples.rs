@@ -92,6 +92,10 @@ pub(super) fn all() -> impl Iterator<Item = Shown> {
         .map(|(_, place)| Shown::place(&Value::from_serialize(place)));
     let others = [Shown::plain("missed"), Shown::plain("left"), Shown::unavailable()];
     places
-        .chain(shut().into_iter().map(|(_, shut)| Shown::shut(&shut)))
+        .chain(
+            shut()
+                .into_iter()
+                .map(|(_, shut)| Shown::shut(&shut, Some("Back at noon."))),
+        )
         .chain(others)
 }

@@ -57,7 +57,7 @@ impl Shown {
         }
     }
 
-    pub(super) fn shut(shut: &Shut) -> Self {
+    pub(super) fn shut(shut: &Shut, message: Option<&str>) -> Self {
         let (page, refresh) = match shut {
             Shut::Early {
                 prequeue_opens,
@@ -71,7 +71,7 @@ impl Shown {
         };
         Self {
             page,
-            values: context! { refresh },
+            values: context! { refresh, message },
         }
     }
 
@@ -93,7 +93,7 @@ impl Shown {
     pub(super) fn place(place: &Value) -> Self {
         match text(place, "state").as_str() {
             "missed" => return Self::plain("missed"),
-            "closed" => return Self::shut(&Shut::Closed),
+            "closed" => return Self::shut(&Shut::Closed, Some(text(place, "message").as_str())),
             _ => {}
         }
         let drawn = text(place, "state") == "to_be_drawn";

@@ -28,7 +28,12 @@ fn every(pages: &Pages, room: &RoomConfig, reader: &Reader) -> Vec<(String, Stri
         .map(|(name, place)| (name.to_owned(), pages.place(reader, room, &place)))
         .collect();
     let shut = samples::shut().into_iter();
-    all.extend(shut.map(|(name, shut)| (name.to_owned(), pages.shut(reader, room, &shut))));
+    all.extend(shut.map(|(name, shut)| {
+        (
+            name.to_owned(),
+            pages.shut(reader, room, &shut, Some("Back <at> noon.")),
+        )
+    }));
     all.push(("left".to_owned(), pages.left(reader, room)));
     all.push(("unavailable".to_owned(), pages.unavailable(reader, Some(room))));
     all.push(("unknown_room".to_owned(), pages.unavailable(reader, None)));
@@ -123,7 +128,7 @@ fn a_page_says_what_is_going_on() {
     let all = every(&pages, &config.rooms[0], &reader);
     let page = |name: &str| all.iter().find(|page| page.0 == name).unwrap().1.clone();
     for (name, expected) in [
-        ("waiting", "12 min to 20 min"),
+        ("waiting", "12 to 20 min"),
         ("waiting", "12,346"),
         ("waiting", "<title>1,204 ahead · Drop</title>"),
         ("waiting", "<noscript><meta http-equiv=\"refresh\" content=\"7\">"),
@@ -146,6 +151,7 @@ fn a_page_says_what_is_going_on() {
         ("closed", "This drop is over"),
         ("early", "data-opens=\"1803894300000\""),
         ("maintenance_room", "http-equiv=\"refresh\" content=\"20\""),
+        ("maintenance_room", "Back &lt;at&gt; noon."),
         ("left", "href=\"&#x2f;?lang=ko\""),
         ("unavailable", "http-equiv=\"refresh\" content=\"3\""),
     ] {

@@ -27,6 +27,7 @@
     const [low, high] = [Math.floor(range.low / 60), Math.ceil(range.high / 60)];
     if (high < 2) return minutes(0);
     if (low < 1) return say("wait_up_to", { high: minutes(high) });
+    if (low < high && high < 120) return say("wait_minutes", { low: number(low), high: number(high) });
     return low < high ? say("wait_range", { low: minutes(low), high: minutes(high) }) : minutes(high);
   }
 
@@ -81,6 +82,7 @@
 
   let spokenAt = 0;
   let spokenNote;
+  let told;
 
   /** For those who listen: at most every half minute, and when something else is going on. */
   function announce(text, what) {
@@ -115,7 +117,9 @@
     note(about);
     if (!early) progress(place);
     document.title = drawn ? say("title_draw", { title }) : say("title_waiting", { ahead, title });
-    announce(about ? say(`note_${about}`) : say("announce", { ahead, wait }), `${about}${place.message}`);
+    if (place.message && place.message !== told) announce(place.message, place.message);
+    else announce(about ? say(`note_${about}`) : say("announce", { ahead, wait }), about);
+    told = place.message;
   }
 
   // --- news
@@ -136,8 +140,9 @@
     document.title = say("title_called", { title });
     announce(say("note_called"), "called");
     const answer = await fetch(`${base}/claim`, { method: "POST", ...json });
-    if (answer.status >= 500) return lost();
-    location.reload();
+    // In, or too late: the page knows. Not yet after all: we keep looking.
+    if (answer.ok || answer.status === 410) return location.reload();
+    lost();
   }
 
   async function took(place) {
