@@ -59,18 +59,22 @@ fn fill(language: &Language, name: &str, values: &Kwargs) -> Result<String, Erro
         let what = format!("there is no sentence {name:?}");
         return Err(Error::new(ErrorKind::InvalidOperation, what));
     }
+    let mut missing = None;
     let filled = language.filled(name, |word| {
-        let value: Value = values.get(word).ok()?;
-        Some(written(language, &value))
+        let value = values
+            .get::<Value>(word)
+            .ok()
+            .filter(|value| !value.is_undefined());
+        if value.is_none() {
+            missing = Some(word.to_owned());
+        }
+        value.map(|value| written(language, &value))
     });
-    match values
-        .args()
-        .find(|word| values.get::<Value>(word).is_ok_and(|value| value.is_undefined()))
-    {
-        Some(word) => Err(Error::new(
-            ErrorKind::UndefinedError,
-            format!("{word} for the sentence {name:?}"),
-        )),
+    match missing {
+        Some(word) => {
+            let what = format!("{word} for the sentence {name:?}");
+            Err(Error::new(ErrorKind::UndefinedError, what))
+        }
         None => Ok(filled),
     }
 }

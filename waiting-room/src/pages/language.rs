@@ -67,7 +67,7 @@ impl Language {
     }
 
     /// A sentence with its words filled in by `value`; a word that has no value stays as it is.
-    pub(super) fn filled(&self, name: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    pub(super) fn filled(&self, name: &str, mut value: impl FnMut(&str) -> Option<String>) -> String {
         let mut filled = String::new();
         let mut rest = self.sentence(name).unwrap_or_default();
         while let Some((before, word, after)) = next_word(rest) {

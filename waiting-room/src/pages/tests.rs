@@ -303,6 +303,7 @@ fn broken_templates_are_reported_with_their_line() {
         ("<p>\n{{ titel }}", "own.html:2"),
         ("<p>\n{{ say(\"no_such\") }}", "own.html:2"),
         ("<p>\n{{ say(\"people\", count=place.aheat) }}", "own.html:2"),
+        ("<p>\n{{ say(\"people\") }}", "own.html:2"),
         ("<p>\n\n{% if %}", "own.html:3"),
         ("{% extends \"none.html\" %}", "own.html:1"),
         (

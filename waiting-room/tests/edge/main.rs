@@ -13,5 +13,6 @@ mod events;
 mod failures;
 mod harness;
 mod operators;
+mod pages;
 mod shoppers;
 mod two_edges;
