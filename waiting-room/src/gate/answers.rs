@@ -107,8 +107,9 @@ impl Gate {
                 self.status(room, &view, cookies.ticket(&request.headers))
             }
             (&Method::POST, "join") => {
-                let (sealed, as_page) = (cookies.ticket(&request.headers), wants_page(&request.headers));
-                self.place_for(cookies, room, &view, sealed, as_page).await
+                let (sealed, reader) = (cookies.ticket(&request.headers), Reader::of(request));
+                let browser = wants_page(&request.headers).then_some(&reader);
+                self.place_for(cookies, room, &view, sealed, browser).await
             }
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
@@ -176,20 +177,21 @@ impl Gate {
         let room = self.rooms.by_id(room)?;
         let names = self.cookies(room)?;
         let view = room.view().clone()?;
-        let as_page = accepts_page(header("accept"));
+        let reader = Reader::accepting(header("accept-language"));
+        let browser = accepts_page(header("accept")).then_some(&reader);
         let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
-        let reply = self.place_for(names, room, &view, sealed, as_page).await;
+        let reply = self.place_for(names, room, &view, sealed, browser).await;
         Some((reply, view.now()))
     }
 
-    /// The place that the visitor has, or a new one.
+    /// The place that the visitor has, or a new one. A `browser` is sent back to the page, which tells the rest.
     async fn place_for(
         &self,
         cookies: &CookieNames,
         room: &Room,
         view: &View,
         sealed: Option<&[u8]>,
-        as_page: bool,
+        browser: Option<&Reader<'_>>,
     ) -> Reply {
         let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
         let known = known.filter(|ticket| {
@@ -205,11 +207,11 @@ impl Gate {
             },
             None => match self.give_place(room, Joining::default()).await {
                 Ok(given) => given,
-                Err(unavailable) => return retry_soon(&unavailable),
+                Err(unavailable) => return self.no_place(room, &unavailable, browser),
             },
         };
-        if as_page {
-            let reply = Reply::see_other(&room.config.path);
+        if let Some(reader) = browser {
+            let reply = Reply::see_other(&reader.back_to(&room.config.path));
             return cookies.set_place(&given).iter().fold(reply, Reply::with_cookie);
         }
         let status = if given.is_new {
@@ -223,6 +225,18 @@ impl Gate {
         let pause = Duration::from_millis(place.poll_after_ms);
         let reply = Reply::json(status, &place).retry_after(pause);
         cookies.set_place(&given).iter().fold(reply, Reply::with_cookie)
+    }
+
+    /// Nobody could be given a place.
+    fn no_place(&self, room: &Room, why: &Unavailable, browser: Option<&Reader<'_>>) -> Reply {
+        match (browser, why) {
+            (None, _) => retry_soon(why),
+            (Some(reader), Unavailable::NotJoinable) => Reply::see_other(&reader.back_to(&room.config.path)),
+            (Some(reader), _) => {
+                let page = self.pages.unavailable(reader, Some(&room.config));
+                Reply::page(StatusCode::SERVICE_UNAVAILABLE, page).retry_after(Duration::from_secs(2))
+            }
+        }
     }
 
     async fn claim(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 
 /// The template that every page is, unless a room has its own.
 const BASE: &str = "base.html";
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 12] = [
     (BASE, include_str!("templates/base.html")),
     ("moves.html", include_str!("templates/moves.html")),
     ("waiting.html", include_str!("templates/waiting.html")),
@@ -41,6 +41,7 @@ const TEMPLATES: [(&str, &str); 11] = [
     ("sold_out.html", include_str!("templates/sold_out.html")),
     ("maintenance.html", include_str!("templates/maintenance.html")),
     ("draining.html", include_str!("templates/draining.html")),
+    ("rejected.html", include_str!("templates/rejected.html")),
     ("unavailable.html", include_str!("templates/unavailable.html")),
 ];
 const STYLESHEET: &str = include_str!("assets/waiting.css");

@@ -28,6 +28,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A reader of whom only the value of `Accept-Language` is known.
+    pub fn accepting(accepts: Option<&'a [u8]>) -> Self {
+        Self {
+            accepts: accepts.and_then(|accepts| std::str::from_utf8(accepts).ok()),
+            ..Self::default()
+        }
+    }
+
+    /// The address of a page for the same reader: a language that was named stays.
+    pub fn back_to(&self, path: &str) -> String {
+        match &self.named {
+            Some(code) => format!("{path}{}", Self::default().query_in(code)),
+            None => path.to_owned(),
+        }
+    }
+
     /// A reader of whom only the query is known.
     pub(super) fn asking(query: &'a str) -> Self {
         let mut pairs = form_urlencoded::parse(query.as_bytes());

@@ -8,7 +8,7 @@ use waiting_room_domain::Moment;
 /// A place in the middle of a line.
 fn waiting() -> Json {
     json!({
-        "room": "demo", "state": "waiting", "number": 12_345, "lane": 0, "ahead": 1_204, "behind": 3_981,
+        "room": "demo", "state": "waiting", "number": 12_345, "ahead": 1_204, "behind": 3_981,
         "wait_seconds": {"low": 720, "high": 1_200}, "poll_after_ms": 6_700, "phase": "open", "switch": "scheduled",
         "users_per_minute": 100, "server_time_unix_ms": 1_803_894_000_000_u64,
     })
@@ -31,6 +31,11 @@ pub(super) fn places() -> Vec<(&'static str, Json)> {
         (
             "next",
             but(json!({"ahead": 0, "behind": 0, "number": 0, "wait_seconds": {"low": 1, "high": 2}})),
+        ),
+        ("lane", but(json!({"lane": "members"}))),
+        (
+            "queue_all",
+            but(json!({"switch": "queue_all", "wait_seconds": null})),
         ),
         ("unknown", but(json!({"wait_seconds": null}))),
         (
@@ -70,7 +75,7 @@ pub(super) fn places() -> Vec<(&'static str, Json)> {
 }
 
 /// Why a room may be shut, each with a name.
-pub(super) fn shut() -> [(&'static str, Shut); 5] {
+pub(super) fn shut() -> [(&'static str, Shut); 6] {
     let early = Shut::Early {
         prequeue_opens: Moment::from_unix_ms(1_803_894_300_000),
         doors_open: Moment::from_unix_ms(1_803_895_200_000),
@@ -82,6 +87,7 @@ pub(super) fn shut() -> [(&'static str, Shut); 5] {
         ("sold_out_room", Shut::SoldOut),
         ("maintenance_room", Shut::Maintenance),
         ("draining_room", Shut::Draining),
+        ("rejected_room", Shut::Rejected),
     ]
 }
 

@@ -33,6 +33,8 @@ pub enum Shut {
     Maintenance,
     /// The line takes nobody else.
     Draining,
+    /// Nobody is let in here, ever.
+    Rejected,
 }
 
 /// A page and its values.
@@ -68,6 +70,7 @@ impl Shown {
             Shut::SoldOut => ("sold_out", Some(REFRESH_SHUT)),
             Shut::Maintenance => ("maintenance", Some(REFRESH_SHUT)),
             Shut::Draining => ("draining", None),
+            Shut::Rejected => ("rejected", None),
         };
         Self {
             page,
@@ -101,7 +104,7 @@ impl Shown {
         let values = context! {
             place,
             drawn,
-            before_doors => drawn || text(place, "phase") == "prequeue",
+            before_doors => drawn || is_prequeue(place),
             note => note(place),
             now => number(place, "server_time_unix_ms"),
             refresh => pause.div_ceil(1_000).max(REFRESH_MIN),
@@ -166,17 +169,14 @@ impl Shown {
 fn note(place: &Value) -> Option<&'static str> {
     let holding = place.get_attr("holding").is_ok_and(|holding| holding.is_true());
     let stock = place.get_attr("stock").unwrap_or_default();
-    match (
-        text(place, "switch").as_str(),
-        text(place, "state").as_str(),
-        text(place, "phase").as_str(),
-    ) {
+    match (text(place, "switch").as_str(), text(place, "state").as_str()) {
         _ if holding => Some("holding"),
-        ("maintenance", ..) => Some("maintenance"),
-        ("paused", ..) => Some("paused"),
-        ("draining", ..) => Some("draining"),
-        (_, "to_be_drawn", _) => Some("draw"),
-        (_, _, "prequeue") => Some("prequeue"),
+        ("maintenance", _) => Some("maintenance"),
+        // For those who wait it is the same.
+        ("paused" | "queue_all", _) => Some("paused"),
+        ("draining", _) => Some("draining"),
+        (_, "to_be_drawn") => Some("draw"),
+        _ if is_prequeue(place) => Some("prequeue"),
         _ if number(&stock, "left") == Some(0) => Some("sold_out"),
         _ => match text(&stock, "reach").as_str() {
             "beyond" => Some("beyond"),
@@ -184,6 +184,11 @@ fn note(place: &Value) -> Option<&'static str> {
             _ => None,
         },
     }
+}
+
+/// Whether the doors are not open yet; an operator can open them before their time.
+fn is_prequeue(place: &Value) -> bool {
+    text(place, "phase") == "prequeue" && text(place, "switch") != "open"
 }
 
 fn text(value: &Value, name: &str) -> String {

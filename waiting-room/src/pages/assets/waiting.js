@@ -55,12 +55,16 @@
     }
   }
 
+  /** Whether the doors are not open yet; an operator can open them before their time. */
+  const isPrequeue = (place) => place.phase === "prequeue" && place.switch !== "open";
+
   /** What is said below the numbers: the same choice as the server's. */
   function noteOf(place) {
     if (place.holding) return "holding";
-    if (["maintenance", "paused", "draining"].includes(place.switch)) return place.switch;
+    if (["maintenance", "draining"].includes(place.switch)) return place.switch;
+    if (["paused", "queue_all"].includes(place.switch)) return "paused";
     if (place.state === "to_be_drawn") return "draw";
-    if (place.phase === "prequeue") return "prequeue";
+    if (isPrequeue(place)) return "prequeue";
     if (place.stock?.left === 0) return "sold_out";
     return { beyond: "beyond", unlikely: "unlikely" }[place.stock?.reach];
   }
@@ -94,7 +98,7 @@
   function show(place) {
     behindBy = place.server_time_unix_ms - Date.now();
     const drawn = place.state === "to_be_drawn";
-    const early = drawn || place.phase === "prequeue";
+    const early = drawn || isPrequeue(place);
     const ahead = count("people", drawn ? place.among : place.ahead);
     const wait = waitText(place.wait_seconds);
     const about = noteOf(place);
