@@ -3,6 +3,7 @@
 use super::language::Language;
 use minijinja::{Error, ErrorKind, Value, context, value::Kwargs};
 use std::sync::Arc;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The sentences that the script fills in by itself.
 pub(super) const SCRIPT_SENTENCES: [&str; 30] = [
@@ -50,8 +51,15 @@ pub(super) fn of(language: &Arc<Language>) -> Value {
         number => Value::from_function(move |count: u64| number.number(count)),
         wait => Value::from_function(move |range: Value| wait_text(&wait, &range)),
         date => Value::from_function(move |unix_ms: u64| date.date(unix_ms)),
+        iso => Value::from_function(iso),
         when => Value::from_function(move |unix_ms: u64, now: u64| when.when(unix_ms, now)),
     }
+}
+
+/// A moment as machines read it.
+fn iso(unix_ms: u64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok();
+    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
 fn fill(language: &Language, name: &str, values: &Kwargs) -> Result<String, Error> {

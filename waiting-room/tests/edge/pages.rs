@@ -1,12 +1,14 @@
 //! What browsers are shown: in their language, by a room's own template, with its files.
 
-use crate::harness::{Edge, origin, program};
-use reqwest::{Response, StatusCode, header::SET_COOKIE};
+use crate::harness::{Edge, SOON, origin, program};
+use reqwest::{Method, Response, StatusCode, header::SET_COOKIE};
+use serde_json::{Value, json};
 use std::{
     path::PathBuf,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
+use testbed::eventually;
 
 /// A folder with a config and what the config names; removed with this value.
 struct Folder(PathBuf);
@@ -212,4 +214,88 @@ async fn mistakes_in_pages_are_found_before_the_start() {
     let (said, code) = Folder::new("http://127.0.0.1:1", "", "template = \"own.html\"", &files).check();
     assert_eq!(code, Some(64), "{said}");
     assert!(said.contains("own.html:2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_page_follows_the_operator() {
+    let edge = Edge::in_front_of(origin().await, 0, 1).await;
+    let visitor = edge.visit("/").await;
+    let ticket = cookie(&visitor);
+    let operate = async |method: Method, path: &str, body: Value| {
+        let change = edge
+            .operate(method, &format!("/rooms/default/{path}"))
+            .json(&body);
+        assert_eq!(change.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    };
+    let look = async |cookie: &str| {
+        let request = edge
+            .get("/")
+            .header("Accept", "text/html")
+            .header("Cookie", cookie);
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    operate(Method::PUT, "message", json!({"text": "Back at <noon>"})).await;
+    for (switch, who_waits, who_comes) in [
+        ("paused", "Nobody is let in for a moment", "Ahead of you"),
+        ("queue_all", "Nobody is let in for a moment", "Ahead of you"),
+        (
+            "maintenance",
+            "You keep your place; it goes on by itself",
+            "Nobody can line up right now",
+        ),
+        (
+            "draining",
+            "Everyone in it still gets their turn",
+            "The line is closed",
+        ),
+        ("closed", "This drop is over", "This drop is over"),
+        ("scheduled", "Your number", "Ahead of you"),
+    ] {
+        operate(Method::PUT, "switch", json!({ "switch": switch })).await;
+        let seen = async || {
+            let page = look(&ticket).await;
+            page.contains(who_waits) && page.contains("Back at &lt;noon&gt;")
+        };
+        eventually(SOON, &format!("who waits sees {switch}"), seen).await;
+        let page = look("").await;
+        assert!(
+            page.contains(who_comes) && page.contains("Back at &lt;noon&gt;"),
+            "{switch}: {page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn before_the_doors_a_page_tells_of_the_draw() {
+    let drop = "[[room.drop]]\nprequeue_opens = 2020-01-01T10:00:00Z\ndoors_open = 2100-01-01T10:00:00Z\n\
+                doors_close = 2100-01-01T11:00:00Z";
+    let shop = format!("http://{}", origin().await);
+    for (method, expected) in [
+        ("shuffle", "how early you came does not matter"),
+        ("fifo", "until they open"),
+    ] {
+        let folder = Folder::new(&shop, "", &format!("method = \"{method}\"\n{drop}"), &[]);
+        let page = folder.edge().await.visit("/").await.text().await.unwrap();
+        assert!(page.contains("You are in the pre-queue"), "{page}");
+        assert!(
+            page.contains(expected) && page.contains("datetime=\"2100-01-01T10:00:00Z\""),
+            "{page}"
+        );
+        assert_eq!(page.contains(">In the draw so far<"), method == "shuffle", "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_cannot_join_is_told_why_on_a_page() {
+    let drop = "[[room.drop]]\ndoors_open = 2020-01-01T10:00:00Z\ndoors_close = 2020-01-01T11:00:00Z";
+    let shop = format!("http://{}", origin().await);
+    let edge = Folder::new(&shop, "", drop, &[]).edge().await;
+    let join = edge
+        .post("/.waiting-room/demo/join?lang=ko")
+        .header("Accept", "text/html");
+    let answer = join.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers()["location"], "/?lang=ko");
+    let page = edge.visit("/?lang=ko").await.text().await.unwrap();
+    assert!(page.contains("판매가 종료되었습니다"), "{page}");
 }

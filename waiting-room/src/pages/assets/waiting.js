@@ -55,6 +55,18 @@
     }
   }
 
+  function showDoors(at) {
+    const doors = document.getElementById("doors_open");
+    if (!doors) return;
+    if (at) {
+      [doors.dataset.at, doors.dateTime] = [at, new Date(at).toISOString()];
+    } else {
+      delete doors.dataset.at;
+      doors.textContent = "";
+    }
+    doors.parentNode.parentNode.hidden = !at;
+  }
+
   /** Whether the doors are not open yet; an operator can open them before their time. */
   const isPrequeue = (place) => place.phase === "prequeue" && place.switch !== "open";
 
@@ -111,12 +123,7 @@
     put("wait", early ? "" : wait);
     put("stock", stock);
     put("message", place.message ?? "");
-    const doors = document.getElementById("doors_open");
-    if (doors) {
-      doors.dataset.at = (early && place.doors_open_unix_ms) || "";
-      doors.closest("div").hidden = !doors.dataset.at;
-      if (!doors.dataset.at) doors.textContent = "";
-    }
+    showDoors(early ? place.doors_open_unix_ms : undefined);
     showTimes();
     note(about);
     if (!early) progress(place);
