@@ -103,6 +103,10 @@ impl Gate {
         match (&request.method, action) {
             (&Method::GET | &Method::HEAD, "") => snapshot(room, &view),
             (&Method::GET | &Method::HEAD, "log") => public_log(room, &view, request.uri.query()),
+            (&Method::GET | &Method::HEAD, "fairness") if room.config.keeps_log => {
+                let page = self.pages.fairness(&Reader::of(request), &room.config);
+                Reply::page(StatusCode::OK, page)
+            }
             (&Method::GET | &Method::HEAD, "status") => {
                 self.status(room, &view, cookies.ticket(&request.headers))
             }
@@ -119,7 +123,7 @@ impl Gate {
                     .room_asset(&room.config, name)
                     .unwrap_or_else(not_found)
             }
-            (_, "" | "status" | "log") => not_allowed("GET, HEAD"),
+            (_, "" | "status" | "log" | "fairness") => not_allowed("GET, HEAD"),
             (&Method::GET, "events") => retry_soon(&Unavailable::NotSeenYet),
             (_, "events") => not_allowed("GET"),
             (_, "join" | "claim" | "leave") => not_allowed("POST"),

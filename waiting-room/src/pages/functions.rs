@@ -39,6 +39,9 @@ pub(super) const SCRIPT_SENTENCES: [&str; 30] = [
     "note_cookies",
 ];
 
+/// So begin those that the fairness page's script fills in.
+const FAIRNESS_SENTENCES: &str = "fair_";
+
 /// A language as templates use it.
 pub(super) fn of(language: &Arc<Language>) -> Value {
     let own = || Arc::clone(language);
@@ -46,7 +49,8 @@ pub(super) fn of(language: &Arc<Language>) -> Value {
     context! {
         lang => language.code,
         direction => language.sentence("direction"),
-        words => Value::from_safe_string(script_words(language)),
+        words => Value::from_safe_string(json_of(language, |name| SCRIPT_SENTENCES.contains(&name))),
+        fairness_words => Value::from_safe_string(json_of(language, |name| name.starts_with(FAIRNESS_SENTENCES))),
         say => Value::from_function(move |name: String, values: Kwargs| fill(&say, &name, &values)),
         number => Value::from_function(move |count: u64| number.number(count)),
         wait => Value::from_function(move |range: Value| wait_text(&wait, &range)),
@@ -104,11 +108,13 @@ pub(super) fn wait_text(language: &Language, range: &Value) -> String {
     }
 }
 
-/// The sentences of the script as JSON that can stand in a page: nothing in it can end the element it stands in.
-fn script_words(language: &Language) -> String {
-    let words: serde_json::Map<String, serde_json::Value> = SCRIPT_SENTENCES
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), language.sentence(name)?.into())))
+/// Sentences as JSON that can stand in a page: nothing in it can end the element it stands in.
+fn json_of(language: &Language, is_wanted: impl Fn(&str) -> bool) -> String {
+    let mut names: Vec<&str> = language.names().filter(|name| is_wanted(name)).collect();
+    names.sort_unstable();
+    let words: serde_json::Map<String, serde_json::Value> = names
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), language.sentence(name)?.into())))
         .collect();
     serde_json::Value::Object(words)
         .to_string()

@@ -61,7 +61,6 @@ impl Language {
     }
 
     /// The names of all sentences.
-    #[cfg(test)]
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.sentences.keys().map(String::as_str)
     }

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 
 /// The template that every page is, unless a room has its own.
 const BASE: &str = "base.html";
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 13] = [
     (BASE, include_str!("templates/base.html")),
     ("moves.html", include_str!("templates/moves.html")),
     ("waiting.html", include_str!("templates/waiting.html")),
@@ -42,16 +42,20 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("maintenance.html", include_str!("templates/maintenance.html")),
     ("draining.html", include_str!("templates/draining.html")),
     ("rejected.html", include_str!("templates/rejected.html")),
+    ("fairness.html", include_str!("templates/fairness.html")),
     ("unavailable.html", include_str!("templates/unavailable.html")),
 ];
 const STYLESHEET: &str = include_str!("assets/waiting.css");
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SCRIPT: &str = include_str!("assets/waiting.js");
 
 /// A file that all pages load.
 pub fn asset(name: &str) -> Option<Reply> {
     match name {
         "waiting.css" => Some(Reply::file("text/css; charset=utf-8", STYLESHEET)),
-        "waiting.js" => Some(Reply::file("text/javascript; charset=utf-8", SCRIPT)),
+        "waiting.js" => Some(Reply::file(JAVASCRIPT, SCRIPT)),
+        "fairness.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/fairness.js"))),
+        "verify.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/verify.js"))),
         _ => None,
     }
 }
@@ -145,6 +149,11 @@ impl Pages {
         self.render(reader, Some(room), &Shown::shut(shut, message))
     }
 
+    /// The visitor's browser checks the public log by itself.
+    pub fn fairness(&self, reader: &Reader, room: &RoomConfig) -> String {
+        self.render(reader, Some(room), &Shown::plain("fairness"))
+    }
+
     /// The place was given up.
     pub fn left(&self, reader: &Reader, room: &RoomConfig) -> String {
         self.render(reader, Some(room), &Shown::plain("left"))
@@ -206,6 +215,7 @@ impl Pages {
             title,
             path,
             name => shown.name(&self.languages[language], title),
+            has_log => room.is_some_and(|room| room.keeps_log),
             actions => safe(format!("/.waiting-room/{id}")),
             assets => safe(format!("/.waiting-room/{id}/assets")),
             stylesheet => safe(format!("/.waiting-room/assets/waiting.css?{}", self.version)),

@@ -96,7 +96,12 @@ pub(super) fn all() -> impl Iterator<Item = Shown> {
     let places = places()
         .into_iter()
         .map(|(_, place)| Shown::place(&Value::from_serialize(place)));
-    let others = [Shown::plain("missed"), Shown::plain("left"), Shown::unavailable()];
+    let others = [
+        Shown::plain("missed"),
+        Shown::plain("fairness"),
+        Shown::plain("left"),
+        Shown::unavailable(),
+    ];
     places
         .chain(
             shut()

@@ -34,6 +34,7 @@ fn every(pages: &Pages, room: &RoomConfig, reader: &Reader) -> Vec<(String, Stri
             pages.shut(reader, room, &shut, Some("Back <at> noon.")),
         )
     }));
+    all.push(("fairness".to_owned(), pages.fairness(reader, room)));
     all.push(("left".to_owned(), pages.left(reader, room)));
     all.push(("unavailable".to_owned(), pages.unavailable(reader, Some(room))));
     all.push(("unknown_room".to_owned(), pages.unavailable(reader, None)));
@@ -94,7 +95,7 @@ fn every_page_is_whole_in_every_language() {
             let body = page.split("<body>").nth(1).unwrap_or_default();
             assert!(!body.contains(['{', '}']), "{name} in {code}: {body}");
             assert!(
-                page.contains("</html>") && page.contains("<h1>"),
+                page.contains("</html>") && page.contains("<h1"),
                 "{name} in {code}: {page}"
             );
         }
@@ -108,7 +109,7 @@ fn every_page_differs_between_languages() {
     let (english, korean) = (Reader::asking("lang=en"), Reader::asking("lang=ko"));
     let english = every(&pages, room, &english).into_iter();
     for ((name, english), (_, korean)) in english.zip(every(&pages, room, &korean)) {
-        let heading = |page: &str| page.split("<h1>").nth(1).unwrap().to_owned();
+        let heading = |page: &str| page.split("<h1").nth(1).unwrap().to_owned();
         assert_ne!(heading(&english), heading(&korean), "{name}");
         assert!(korean.contains("lang=\"ko\""), "{name}");
     }
@@ -200,6 +201,26 @@ fn the_script_has_its_sentences() {
     ];
     for name in named.filter(|name| !ids.contains(name)) {
         assert!(SCRIPT_SENTENCES.contains(&name), "the script uses {name}");
+    }
+}
+
+#[test]
+fn the_script_of_the_fairness_page_has_its_sentences() {
+    let (script, template) = (
+        include_str!("assets/fairness.js"),
+        include_str!("templates/fairness.html"),
+    );
+    let names = ENGLISH
+        .lines()
+        .filter_map(|line| line.strip_prefix("fair_")?.split_once(" = "));
+    for (name, _) in names {
+        let used =
+            script.contains(&format!("\"{name}\"")) || template.contains(&format!("say(\"fair_{name}\")"));
+        assert!(used, "{name}");
+    }
+    for call in script.split("say(\"").skip(1) {
+        let name = call.split('"').next().unwrap();
+        assert!(ENGLISH.contains(&format!("\nfair_{name} = ")), "{name}");
     }
 }
 

@@ -308,3 +308,30 @@ async fn a_browser_that_cannot_join_is_told_why_on_a_page() {
     let page = edge.visit("/?lang=ko").await.text().await.unwrap();
     assert!(page.contains("판매가 종료되었습니다"), "{page}");
 }
+
+#[tokio::test]
+async fn the_draw_can_be_checked_on_a_page() {
+    let drop = "[[room.drop]]\nprequeue_opens = 2020-01-01T10:00:00Z\ndoors_open = 2100-01-01T10:00:00Z\n\
+                doors_close = 2100-01-01T11:00:00Z";
+    let shop = format!("http://{}", origin().await);
+    let edge = Folder::new(&shop, "", drop, &[]).edge().await;
+    let page = edge.visit("/").await.text().await.unwrap();
+    let link = "/.waiting-room/demo/fairness";
+    assert!(page.contains(link), "{page}");
+    let page = edge.visit(&format!("{link}?lang=ko")).await.text().await.unwrap();
+    assert!(
+        page.contains("공정하게 정해졌나요?") && page.contains("추첨을 확인하고 있습니다"),
+        "{page}"
+    );
+    for script in ["fairness.js", "verify.js"] {
+        let file = edge
+            .get(&format!("/.waiting-room/assets/{script}"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(file.status(), StatusCode::OK, "{script}");
+    }
+    let edge = Edge::in_front_of(origin().await, 0, 1).await;
+    let page = edge.visit("/").await.text().await.unwrap();
+    assert!(!page.contains("/fairness"), "{page}");
+}
