@@ -6,7 +6,7 @@ use std::sync::Arc;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The sentences that the script fills in by itself.
-pub(super) const SCRIPT_SENTENCES: [&str; 30] = [
+pub(super) const SCRIPT_SENTENCES: [&str; 32] = [
     "thousands",
     "people",
     "units",
@@ -21,6 +21,8 @@ pub(super) const SCRIPT_SENTENCES: [&str; 30] = [
     "title_waiting",
     "title_draw",
     "title_called",
+    "in_line",
+    "in_prequeue",
     "ahead",
     "among",
     "stock_line",

@@ -54,6 +54,7 @@ pub fn asset(name: &str) -> Option<Reply> {
     match name {
         "waiting.css" => Some(Reply::file("text/css; charset=utf-8", STYLESHEET)),
         "waiting.js" => Some(Reply::file(JAVASCRIPT, SCRIPT)),
+        "icon.svg" => Some(Reply::file("image/svg+xml", include_str!("assets/icon.svg"))),
         "fairness.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/fairness.js"))),
         "verify.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/verify.js"))),
         _ => None,

@@ -116,6 +116,7 @@
     const about = noteOf(place);
     const stock = place.stock && !drawn
       ? say("stock_line", { ahead, left: count("units", place.stock.left) }) : "";
+    put("where", say(early ? "in_prequeue" : "in_line"), (element) => element);
     put("count_of", say(drawn ? "among" : "ahead"));
     put("count", ahead);
     put("number", drawn ? "" : number(place.number + 1));
