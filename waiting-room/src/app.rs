@@ -37,7 +37,12 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         };
         let secrets = settings.keys.draws.clone();
         let rooms = Rooms::start(config.rooms.clone(), pacing, secrets, &store, &clock, &shutdown);
-        Arc::new(Gate::new(rooms, settings.keys, config.secure_cookies)?)
+        Arc::new(Gate::new(
+            rooms,
+            settings.keys,
+            settings.pages,
+            config.secure_cookies,
+        )?)
     };
     if let Some(token) = settings.admin_token {
         let operator = Operator {

@@ -5,7 +5,10 @@ use contract::{PROBLEM_CONTENT_TYPE, Problem};
 use cookie::Cookie;
 use http::{
     HeaderName, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE},
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
@@ -17,9 +20,12 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Our pages load their own files and talk to their own host, nothing else.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
+/// A room's own file, looked at by itself, runs nothing: a picture may hold a script.
+const FILE_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
 
 /// Status, headers, body.
 #[derive(Debug, Clone)]
@@ -69,9 +75,15 @@ impl Reply {
     }
 
     /// A file of ours that anybody may keep for an hour.
-    pub fn file(content_type: &'static str, body: &'static str) -> Self {
+    pub fn file(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self::new(StatusCode::OK, HeaderValue::from_static(content_type), body)
             .with(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"))
+            .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+    }
+
+    /// A file of a room's own pages, likewise.
+    pub fn own_file(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self::file(content_type, body).with(CONTENT_SECURITY_POLICY, FILE_POLICY)
     }
 
     /// Nothing, successfully.

@@ -3,6 +3,7 @@
 use crate::{
     config::{Config, Mistakes},
     keys::KeyRing,
+    pages::Pages,
 };
 use clap::{Parser, Subcommand};
 use process::{Exit, read_secret};
@@ -66,6 +67,8 @@ pub enum Command {
 pub struct Settings {
     /// The rooms and what is behind them.
     pub config: Config,
+    /// What shoppers see.
+    pub pages: Pages,
     /// Where the operator API listens.
     pub admin_listen: SocketAddr,
     /// What opens it; without one it stays shut.
@@ -88,6 +91,7 @@ impl Settings {
         if let Some(listen) = cli.listen {
             config.listen = listen;
         }
+        let pages = Pages::of(&config).map_err(|mistakes| Exit::Usage(mistakes.lines()))?;
         let redis = read_secret("WAITING_ROOM_REDIS_URL")?;
         let keys = read_secret("WAITING_ROOM_KEYS")?;
         if redis.is_some() && keys.is_none() {
@@ -97,6 +101,7 @@ impl Settings {
         }
         Ok(Self {
             config,
+            pages,
             admin_listen: cli.admin_listen,
             admin_token: read_secret("WAITING_ROOM_ADMIN_TOKEN")?,
             keys: keys.map_or_else(KeyRing::ephemeral, |text| KeyRing::read(&text))?,

@@ -9,7 +9,11 @@ mod validate;
 pub use validate::Mistakes;
 
 use contract::RoomId;
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use waiting_room_domain::{LaneId, Limits, Method, RoomTag, Schedule, SessionRule};
 
 /// A valid configuration.
@@ -23,6 +27,8 @@ pub struct Config {
     pub secure_cookies: bool,
     /// How long requests in flight are waited for at the end.
     pub grace: Duration,
+    /// The folder with further languages of the pages.
+    pub languages: Option<PathBuf>,
     /// Where requests go. The first one takes what no room guards.
     pub origins: Vec<Origin>,
     /// What is guarded.
@@ -75,6 +81,19 @@ pub struct RoomConfig {
     pub session: SessionRule,
     /// When the doors are open.
     pub schedule: Schedule,
+    /// How its pages look.
+    pub pages: PageConfig,
+}
+
+/// What a room's pages have of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageConfig {
+    /// The language for those whose own there is not.
+    pub language: Option<String>,
+    /// The file of its template.
+    pub template: Option<PathBuf>,
+    /// The folder of the files that its template names.
+    pub assets: Option<PathBuf>,
 }
 
 /// Where the public beacon is asked for its rounds.
@@ -117,7 +136,20 @@ impl Config {
     pub fn from_file(path: &Path) -> Result<Self, Mistakes> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Mistakes::one(format!("cannot read {}: {error}", path.display())))?;
-        Self::from_toml(&text)
+        let mut config = Self::from_toml(&text)?;
+        config.look_beside(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Files and folders are named as seen from the config file.
+    fn look_beside(&mut self, folder: &Path) {
+        let rooms = self
+            .rooms
+            .iter_mut()
+            .flat_map(|room| [&mut room.pages.template, &mut room.pages.assets]);
+        for path in rooms.chain([&mut self.languages]).flatten() {
+            *path = folder.join(&path);
+        }
     }
 
     /// Reads the text of a config file.

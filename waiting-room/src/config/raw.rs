@@ -1,6 +1,7 @@
 //! The config file as it is written: names and defaults, nothing checked. An unknown name is a mistake.
 
 use serde::Deserialize;
+use std::path::PathBuf;
 use toml::value::Datetime;
 use waiting_room_domain::Limits;
 
@@ -22,6 +23,7 @@ pub(super) struct Edge {
     pub(super) poll_budget_per_second: u32,
     pub(super) secure_cookies: bool,
     pub(super) grace_seconds: u64,
+    pub(super) languages: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,6 +58,9 @@ pub(super) struct Room {
     pub(super) beacon: Option<Beacon>,
     #[serde(default = "claim_window_seconds")]
     pub(super) claim_window_seconds: u64,
+    pub(super) language: Option<String>,
+    pub(super) template: Option<PathBuf>,
+    pub(super) assets: Option<PathBuf>,
     #[serde(default)]
     pub(super) session: Session,
     #[serde(default, rename = "drop")]
@@ -104,6 +109,7 @@ impl Default for Edge {
             poll_budget_per_second: 30_000,
             secure_cookies: false,
             grace_seconds: 5,
+            languages: None,
         }
     }
 }
@@ -139,6 +145,9 @@ impl Config {
             public_log: None,
             beacon: None,
             claim_window_seconds: claim_window_seconds(),
+            language: None,
+            template: None,
+            assets: None,
             session: Session::default(),
             drops: Vec::new(),
         };

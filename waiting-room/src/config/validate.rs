@@ -1,6 +1,6 @@
 //! From what was written to what is meant, with every mistake on the way.
 
-use super::{BeaconConfig, Config, Lanes, Origin, RoomConfig, raw};
+use super::{BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, raw};
 use contract::RoomId;
 use std::{fmt, net::SocketAddr, time::Duration};
 use time::OffsetDateTime;
@@ -16,6 +16,11 @@ impl Mistakes {
     /// A single mistake.
     pub fn one(mistake: String) -> Self {
         Self(vec![mistake])
+    }
+
+    /// Several mistakes.
+    pub fn many(mistakes: Vec<String>) -> Self {
+        Self(mistakes)
     }
 
     /// The lines.
@@ -90,6 +95,7 @@ pub(super) fn validate(raw: raw::Config) -> Result<Config, Mistakes> {
             poll_budget_per_second: poll_budget,
             secure_cookies: raw.edge.secure_cookies,
             grace: Duration::from_secs(raw.edge.grace_seconds),
+            languages: raw.edge.languages,
             origins,
             rooms,
         }),
@@ -213,6 +219,11 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         claim_window: Duration::from_secs(window),
         session,
         schedule,
+        pages: PageConfig {
+            language: raw.language,
+            template: raw.template,
+            assets: raw.assets,
+        },
         id,
     })
 }

@@ -6,6 +6,7 @@ use super::{
     wants_page,
 };
 use crate::{
+    pages::{Reader, Shut},
     reply::Reply,
     rooms::{Joining, Room, Unavailable, View},
 };
@@ -13,7 +14,7 @@ use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims, Problem};
 use cookie::Cookie;
 use http::{Method as HttpMethod, StatusCode, request::Parts};
 use std::sync::Arc;
-use waiting_room_domain::{ClaimOutcome, Method, Moment, Phase, SessionId, Standing, Ticket};
+use waiting_room_domain::{ClaimOutcome, Method, Moment, Phase, SessionId, Standing, Switch, Ticket};
 
 /// The way to an origin.
 #[derive(Debug, Default)]
@@ -80,7 +81,7 @@ impl Gate {
             _ => {}
         }
         let Some(view) = room.view().clone() else {
-            return self.unavailable(request, &Unavailable::NotSeenYet);
+            return self.unavailable(request, room, &Unavailable::NotSeenYet);
         };
         if !view.rules.guarded {
             return Outcome::Proxy(Passage::through(room));
@@ -165,7 +166,7 @@ impl Gate {
                 })
             }
             Ok(None) => Outcome::Answer(self.show_missed(request, room)),
-            Err(unavailable) => self.unavailable(request, &unavailable),
+            Err(unavailable) => self.unavailable(request, room, &unavailable),
         }
     }
 
@@ -183,11 +184,11 @@ impl Gate {
             return Outcome::Answer(self.must_line_up(room, view));
         }
         if !view.rules.joins {
-            return Outcome::Answer(self.show_shut(room, view));
+            return Outcome::Answer(self.show_shut(request, room, view));
         }
         let given = match self.give_place(room, Joining::default()).await {
             Ok(given) => given,
-            Err(unavailable) => return self.unavailable(request, &unavailable),
+            Err(unavailable) => return self.unavailable(request, room, &unavailable),
         };
         let set = cookies.set_place(&given);
         match self.by_ticket(cookies, room, view, request, &given.ticket).await {
@@ -253,7 +254,10 @@ impl Gate {
             return self.show_missed(request, room);
         }
         if wants_page(&request.headers) {
-            return Reply::page(StatusCode::OK, self.pages.waiting(room, &place));
+            return Reply::page(
+                StatusCode::OK,
+                self.pages.place(&Reader::of(request), &room.config, &place),
+            );
         }
         let pause = std::time::Duration::from_millis(place.poll_after_ms);
         let problem = Problem::new(429, "waiting", "Not your turn yet")
@@ -265,7 +269,10 @@ impl Gate {
 
     fn show_missed(&self, request: &Parts, room: &Room) -> Reply {
         if wants_page(&request.headers) {
-            return Reply::page(StatusCode::OK, self.pages.missed(room));
+            return Reply::page(
+                StatusCode::OK,
+                self.pages.missed(&Reader::of(request), &room.config),
+            );
         }
         let problem = Problem::new(410, "missed", "Your turn has passed, or your visit has ended");
         Reply::problem(
@@ -275,13 +282,20 @@ impl Gate {
         )
     }
 
-    fn show_shut(&self, room: &Room, view: &View) -> Reply {
-        Reply::page(StatusCode::OK, self.pages.shut(room, &view.phase))
+    fn show_shut(&self, request: &Parts, room: &Room, view: &View) -> Reply {
+        let message = view.snapshot.control.message.as_deref();
+        let page = self
+            .pages
+            .shut(&Reader::of(request), &room.config, &shut(view), message);
+        Reply::page(StatusCode::OK, page)
     }
 
     fn show_rejected(&self, request: &Parts, room: &Room) -> Reply {
         if wants_page(&request.headers) {
-            return Reply::page(StatusCode::FORBIDDEN, self.pages.shut(room, &Phase::Closed));
+            let page = self
+                .pages
+                .shut(&Reader::of(request), &room.config, &Shut::Rejected, None);
+            return Reply::page(StatusCode::FORBIDDEN, page);
         }
         let problem = Problem::new(403, "rejected", "Nobody is let in here");
         Reply::problem(&problem)
@@ -297,12 +311,35 @@ impl Gate {
         Reply::problem(&problem).retry_after(std::time::Duration::from_secs(1))
     }
 
-    pub(super) fn unavailable(&self, request: &Parts, why: &Unavailable) -> Outcome {
+    pub(super) fn unavailable(&self, request: &Parts, room: &Room, why: &Unavailable) -> Outcome {
         let reply = if wants_page(&request.headers) {
-            Reply::page(StatusCode::SERVICE_UNAVAILABLE, self.pages.unavailable())
+            Reply::page(
+                StatusCode::SERVICE_UNAVAILABLE,
+                self.pages.unavailable(&Reader::of(request), Some(&room.config)),
+            )
         } else {
             Reply::problem(&super::answers::unavailable_problem(why))
         };
         Outcome::Answer(reply.retry_after(std::time::Duration::from_secs(2)))
+    }
+}
+
+/// Why nobody can join.
+fn shut(view: &View) -> Shut {
+    match (view.snapshot.control.switch, view.phase) {
+        (Switch::Maintenance, _) => Shut::Maintenance,
+        (Switch::Draining, _) => Shut::Draining,
+        (
+            Switch::Scheduled | Switch::Paused | Switch::QueueAll,
+            Phase::Early {
+                prequeue_opens,
+                doors_open,
+            },
+        ) => Shut::Early {
+            prequeue_opens,
+            doors_open,
+            now: view.now(),
+        },
+        _ => Shut::Closed,
     }
 }

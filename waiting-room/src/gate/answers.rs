@@ -7,7 +7,7 @@ use super::{
     wants_page,
 };
 use crate::{
-    pages,
+    pages::{self, Reader},
     reply::Reply,
     rooms::{Joining, Room, Unavailable, View},
 };
@@ -103,16 +103,27 @@ impl Gate {
         match (&request.method, action) {
             (&Method::GET | &Method::HEAD, "") => snapshot(room, &view),
             (&Method::GET | &Method::HEAD, "log") => public_log(room, &view, request.uri.query()),
+            (&Method::GET | &Method::HEAD, "fairness") if room.config.keeps_log => {
+                let page = self.pages.fairness(&Reader::of(request), &room.config);
+                Reply::page(StatusCode::OK, page)
+            }
             (&Method::GET | &Method::HEAD, "status") => {
                 self.status(room, &view, cookies.ticket(&request.headers))
             }
             (&Method::POST, "join") => {
-                let (sealed, as_page) = (cookies.ticket(&request.headers), wants_page(&request.headers));
-                self.place_for(cookies, room, &view, sealed, as_page).await
+                let (sealed, reader) = (cookies.ticket(&request.headers), Reader::of(request));
+                let browser = wants_page(&request.headers).then_some(&reader);
+                self.place_for(cookies, room, &view, sealed, browser).await
             }
             (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
-            (_, "" | "status" | "log") => not_allowed("GET, HEAD"),
+            (&Method::GET | &Method::HEAD, action) if action.starts_with("assets/") => {
+                let name = action.trim_start_matches("assets/");
+                self.pages
+                    .room_asset(&room.config, name)
+                    .unwrap_or_else(not_found)
+            }
+            (_, "" | "status" | "log" | "fairness") => not_allowed("GET, HEAD"),
             (&Method::GET, "events") => retry_soon(&Unavailable::NotSeenYet),
             (_, "events") => not_allowed("GET"),
             (_, "join" | "claim" | "leave") => not_allowed("POST"),
@@ -170,20 +181,21 @@ impl Gate {
         let room = self.rooms.by_id(room)?;
         let names = self.cookies(room)?;
         let view = room.view().clone()?;
-        let as_page = accepts_page(header("accept"));
+        let reader = Reader::accepting(header("accept-language"));
+        let browser = accepts_page(header("accept")).then_some(&reader);
         let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
-        let reply = self.place_for(names, room, &view, sealed, as_page).await;
+        let reply = self.place_for(names, room, &view, sealed, browser).await;
         Some((reply, view.now()))
     }
 
-    /// The place that the visitor has, or a new one.
+    /// The place that the visitor has, or a new one. A `browser` is sent back to the page, which tells the rest.
     async fn place_for(
         &self,
         cookies: &CookieNames,
         room: &Room,
         view: &View,
         sealed: Option<&[u8]>,
-        as_page: bool,
+        browser: Option<&Reader<'_>>,
     ) -> Reply {
         let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
         let known = known.filter(|ticket| {
@@ -199,11 +211,11 @@ impl Gate {
             },
             None => match self.give_place(room, Joining::default()).await {
                 Ok(given) => given,
-                Err(unavailable) => return retry_soon(&unavailable),
+                Err(unavailable) => return self.no_place(room, &unavailable, browser),
             },
         };
-        if as_page {
-            let reply = Reply::see_other(&room.config.path);
+        if let Some(reader) = browser {
+            let reply = Reply::see_other(&reader.back_to(&room.config.path));
             return cookies.set_place(&given).iter().fold(reply, Reply::with_cookie);
         }
         let status = if given.is_new {
@@ -217,6 +229,18 @@ impl Gate {
         let pause = Duration::from_millis(place.poll_after_ms);
         let reply = Reply::json(status, &place).retry_after(pause);
         cookies.set_place(&given).iter().fold(reply, Reply::with_cookie)
+    }
+
+    /// Nobody could be given a place.
+    fn no_place(&self, room: &Room, why: &Unavailable, browser: Option<&Reader<'_>>) -> Reply {
+        match (browser, why) {
+            (None, _) => retry_soon(why),
+            (Some(reader), Unavailable::NotJoinable) => Reply::see_other(&reader.back_to(&room.config.path)),
+            (Some(reader), _) => {
+                let page = self.pages.unavailable(reader, Some(&room.config));
+                Reply::page(StatusCode::SERVICE_UNAVAILABLE, page).retry_after(Duration::from_secs(2))
+            }
+        }
     }
 
     async fn claim(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
@@ -254,7 +278,10 @@ impl Gate {
             return retry_soon(&unavailable);
         }
         let reply = if wants_page(&request.headers) {
-            Reply::page(StatusCode::OK, self.pages.left(room))
+            Reply::page(
+                StatusCode::OK,
+                self.pages.left(&Reader::of(request), &room.config),
+            )
         } else {
             Reply::no_content()
         };

@@ -54,8 +54,8 @@ impl Gate {
     /// The gate of these rooms.
     ///
     /// # Errors
-    /// When a page does not compile or the keys cannot be written down.
-    pub fn new(rooms: Rooms, keys: KeyRing, secure_cookies: bool) -> anyhow::Result<Self> {
+    /// When the keys cannot be written down.
+    pub fn new(rooms: Rooms, keys: KeyRing, pages: Pages, secure_cookies: bool) -> anyhow::Result<Self> {
         let published = keys.passes.jwks();
         let names = rooms.iter().map(|room| {
             (
@@ -67,7 +67,7 @@ impl Gate {
             cookies: names.collect(),
             verifier: Verifier::new(&published),
             jwks: serde_json::to_string(&published)?,
-            pages: Pages::new()?,
+            pages,
             rooms,
             keys,
         })

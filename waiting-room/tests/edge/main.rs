@@ -15,5 +15,6 @@ mod failures;
 mod fairness;
 mod harness;
 mod operators;
+mod pages;
 mod shoppers;
 mod two_edges;

@@ -26,7 +26,7 @@ async fn nobody_waits_until_the_shop_is_full() {
     let ticket = cookies(&second);
     let page = second.text().await.unwrap();
     assert!(
-        page.contains("ahead of you") && page.contains(r#"http-equiv="refresh""#),
+        page.contains("Ahead of you") && page.contains(r#"http-equiv="refresh""#),
         "{page}"
     );
 
