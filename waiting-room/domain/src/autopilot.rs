@@ -1,0 +1,335 @@
+//! The autopilot: a rate that follows what the shop can bear, below the rate that the operator has set.
+//!
+//! It cuts the rate by a share when a signal is over its target, and gives it back in small steps when every signal
+//! is well under. It can only be more careful than the operator, never bolder. What an operator expects of it:
+//!
+//! * As long as nothing is over its target it holds nothing back: a change of the operator's rate shows at once.
+//! * No step cuts by more than `max_step_percent`, however bad it looks; there are at least `step_every` between two.
+//! * A signal that is over its target but falls is given time: the queue is being worked off.
+//! * When a signal is not heard of, the rate stays as it is. After `blind_after` nobody can vouch for it any more,
+//!   and it goes down, by the same bounded steps, to `min_rate`. It comes back when the signals do.
+
+mod reason;
+mod state;
+
+pub use reason::{Reason, SignalName};
+pub use state::{AutopilotState, NotAState};
+
+use crate::{Moment, moment::millis};
+use std::time::Duration;
+
+/// A cut takes this share of the rate, unless `max_step_percent` is less.
+const CUT_PERCENT: u32 = 20;
+/// A step up gives this share of the operator's rate back, unless `max_step_percent` is less.
+const RISE_PERCENT: u32 = 5;
+/// A signal is well under its target at this share of it.
+const WELL_UNDER_PERCENT: u64 = 70;
+/// A signal is falling when it is at most this share of what it was a step ago.
+const FALLING_PERCENT: u64 = 90;
+/// What was heard longer ago than this says nothing about now.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// How the autopilot steers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutopilotRule {
+    /// It never goes below this many users a minute (unless the operator does).
+    pub min_rate: u32,
+    /// No step changes the rate by more than this share, from 1 to 100.
+    pub max_step_percent: u32,
+    /// At least this long between two steps: what a step does takes a while to show.
+    pub step_every: Duration,
+    /// Without signals for this long the rate goes down to `min_rate`.
+    pub blind_after: Duration,
+    /// What the signals must not exceed.
+    pub targets: Targets,
+}
+
+/// What each signal must not exceed; one that has no target is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Targets {
+    /// Orders accepted and not decided yet.
+    pub backlog_max: Option<u64>,
+    /// How long the oldest of them may have waited.
+    pub oldest_age_max: Option<Duration>,
+    /// How long nine of ten decisions may take at most.
+    pub decision_p90_max: Option<Duration>,
+    /// How soon nine of ten answers of the origin must have begun.
+    pub origin_p90_max: Option<Duration>,
+    /// How many in a hundred requests to the origin may fail.
+    pub origin_error_percent_max: Option<u32>,
+}
+
+/// What was heard of one signal, and how long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Orders, milliseconds or percent.
+    pub value: u64,
+    /// How old it is.
+    pub age: Duration,
+}
+
+/// What is known of the shop; nothing where nothing was heard yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Signals {
+    /// Orders accepted and not decided yet.
+    pub backlog: Option<Reading>,
+    /// How long the oldest of them waits, in milliseconds.
+    pub oldest_age_ms: Option<Reading>,
+    /// How long nine of ten decisions take at most, in milliseconds.
+    pub decision_p90_ms: Option<Reading>,
+    /// How soon nine of ten answers of the origin begin, in milliseconds.
+    pub origin_p90_ms: Option<Reading>,
+    /// How many in a hundred requests to the origin fail.
+    pub origin_errors_percent: Option<Reading>,
+}
+
+/// What the autopilot says now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Users a minute, never above the operator's rate.
+    pub rate: u32,
+    /// Why.
+    pub reason: Reason,
+    /// To be handed back next time, by whoever decides then.
+    pub state: AutopilotState,
+}
+
+/// Steers the rate of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Autopilot {
+    /// By this rule.
+    pub rule: AutopilotRule,
+}
+
+/// One signal against its target.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    signal: SignalName,
+    value: Option<u64>,
+    target: u64,
+}
+
+/// All signals that have a target, at one glance.
+enum Outlook {
+    /// This one is over its target, by the largest share.
+    Over(Sight, u64),
+    /// This one was not heard of lately, and none is over its target.
+    Blind(Sight),
+    /// This one is the nearest to its target.
+    Near(Sight, u64),
+    /// Every one is well under its target.
+    Clear,
+}
+
+impl Autopilot {
+    /// The rate for now. `ceiling` is the operator's rate, after a ramp if there is one; `before` is the state of the
+    /// last step of this line, whichever edge made it.
+    pub fn step(
+        &self,
+        ceiling: u32,
+        signals: &Signals,
+        before: Option<&AutopilotState>,
+        now: Moment,
+    ) -> Step {
+        let before = before.copied().unwrap_or_else(|| AutopilotState::new(now));
+        let outlook = self.outlook(signals);
+        let sighted_at = match outlook {
+            Outlook::Blind(_) => before.sighted_at,
+            _ => now,
+        };
+        let seen = AutopilotState { sighted_at, ..before };
+        if now.since(before.stepped_at) < self.rule.step_every && before.stepped_at <= now {
+            return self.stay(ceiling, seen);
+        }
+        let (held_to, reason) = self.steer(&outlook, ceiling, &seen, now);
+        self.stay(
+            ceiling,
+            AutopilotState {
+                held_to,
+                reason,
+                stepped_at: now,
+                ..seen
+            },
+        )
+    }
+
+    fn stay(&self, ceiling: u32, state: AutopilotState) -> Step {
+        Step {
+            rate: self.rate(ceiling, &state),
+            reason: state.reason,
+            state,
+        }
+    }
+
+    /// What a state means under this ceiling: the operator's word is always the last.
+    fn rate(&self, ceiling: u32, state: &AutopilotState) -> u32 {
+        state
+            .held_to
+            .map_or(ceiling, |held_to| held_to.max(self.rule.min_rate).min(ceiling))
+    }
+
+    fn steer(
+        &self,
+        outlook: &Outlook,
+        ceiling: u32,
+        state: &AutopilotState,
+        now: Moment,
+    ) -> (Option<u32>, Reason) {
+        let unchanged = state.held_to;
+        match *outlook {
+            Outlook::Over(Sight { signal, target, .. }, value) => {
+                match falling_from(&state.reason, signal, value) {
+                    Some(was) => (unchanged, Reason::Easing { signal, value, was }),
+                    None => (
+                        self.cut(ceiling, state),
+                        Reason::Over {
+                            signal,
+                            value,
+                            target,
+                        },
+                    ),
+                }
+            }
+            Outlook::Blind(Sight { signal, .. }) => {
+                let seconds = now.since(state.sighted_at).as_secs();
+                if now.since(state.sighted_at) < self.rule.blind_after {
+                    (unchanged, Reason::Blind { signal, seconds })
+                } else {
+                    (self.cut(ceiling, state), Reason::BlindTooLong { signal, seconds })
+                }
+            }
+            Outlook::Near(Sight { signal, target, .. }, value) => (
+                unchanged,
+                Reason::Near {
+                    signal,
+                    value,
+                    target,
+                },
+            ),
+            Outlook::Clear => match self.rise(ceiling, state) {
+                None => (None, Reason::Clear),
+                risen => (risen, Reason::Recovering),
+            },
+        }
+    }
+
+    /// A share less, but not below the least.
+    fn cut(&self, ceiling: u32, state: &AutopilotState) -> Option<u32> {
+        let rate = self.rate(ceiling, state);
+        let percent = CUT_PERCENT.min(self.rule.max_step_percent);
+        // Rounded up, so that a small rate gets smaller at all; but a share of less than one of two is none.
+        let less = share(rate, percent).max(u32::from(rate > 1));
+        Some((rate - less).max(self.rule.min_rate.min(rate)))
+    }
+
+    /// A step up; nothing when that reaches the ceiling: then nothing is held back any more.
+    fn rise(&self, ceiling: u32, state: &AutopilotState) -> Option<u32> {
+        state.held_to?;
+        let percent = RISE_PERCENT.min(self.rule.max_step_percent);
+        let risen = self
+            .rate(ceiling, state)
+            .saturating_add(share(ceiling, percent).max(1));
+        (risen < ceiling).then_some(risen)
+    }
+
+    fn outlook(&self, signals: &Signals) -> Outlook {
+        let sights = self.sights(signals);
+        let mut blind = None;
+        let mut nearest: Option<(Sight, u64)> = None;
+        for sight in sights.into_iter().flatten() {
+            match sight.value {
+                None => blind = blind.or(Some(sight)),
+                Some(value) => {
+                    let is_nearer = nearest.is_none_or(|(other, others)| {
+                        closeness(value, sight.target) > closeness(others, other.target)
+                    });
+                    if is_nearer {
+                        nearest = Some((sight, value));
+                    }
+                }
+            }
+        }
+        match (nearest, blind) {
+            (Some((sight, value)), _) if value > sight.target => Outlook::Over(sight, value),
+            (_, Some(sight)) => Outlook::Blind(sight),
+            (Some((sight, value)), _) if !is_well_under(value, sight.target) => Outlook::Near(sight, value),
+            _ => Outlook::Clear,
+        }
+    }
+
+    fn sights(&self, signals: &Signals) -> [Option<Sight>; 5] {
+        let targets = &self.rule.targets;
+        let sight = |signal, target: Option<u64>, reading: Option<Reading>| {
+            target.map(|target| Sight {
+                signal,
+                target,
+                value: reading
+                    .filter(|reading| reading.age <= FRESH)
+                    .map(|reading| reading.value),
+            })
+        };
+        [
+            sight(SignalName::Backlog, targets.backlog_max, signals.backlog),
+            sight(
+                SignalName::OldestAge,
+                targets.oldest_age_max.map(millis),
+                signals.oldest_age_ms,
+            ),
+            sight(
+                SignalName::DecisionP90,
+                targets.decision_p90_max.map(millis),
+                signals.decision_p90_ms,
+            ),
+            sight(
+                SignalName::OriginP90,
+                targets.origin_p90_max.map(millis),
+                signals.origin_p90_ms,
+            ),
+            sight(
+                SignalName::OriginErrors,
+                targets.origin_error_percent_max.map(u64::from),
+                signals.origin_errors_percent,
+            ),
+        ]
+    }
+}
+
+/// What the same signal was a step ago, if it has fallen since.
+fn falling_from(before: &Reason, signal: SignalName, value: u64) -> Option<u64> {
+    let was = match *before {
+        Reason::Over {
+            signal: was_of,
+            value: was,
+            ..
+        }
+        | Reason::Easing {
+            signal: was_of,
+            value: was,
+            ..
+        } if was_of == signal => was,
+        _ => return None,
+    };
+    (u128::from(value) * 100 <= u128::from(was) * u128::from(FALLING_PERCENT)).then_some(was)
+}
+
+fn is_well_under(value: u64, target: u64) -> bool {
+    u128::from(value) * 100 <= u128::from(target) * u128::from(WELL_UNDER_PERCENT)
+}
+
+/// A value as a share of its target, in thousandths; a target of nothing is exceeded by anything.
+fn closeness(value: u64, target: u64) -> u128 {
+    match (value, target) {
+        (0, 0) => 0,
+        (_, 0) => u128::MAX,
+        _ => u128::from(value) * 1_000 / u128::from(target),
+    }
+}
+
+/// So many percent, rounded down.
+fn share(of: u32, percent: u32) -> u32 {
+    let share = u64::from(of) * u64::from(percent.min(100)) / 100;
+    u32::try_from(share).unwrap_or(of)
+}
+
+#[cfg(test)]
+mod tests;
