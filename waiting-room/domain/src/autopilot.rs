@@ -9,26 +9,23 @@
 //! * When a signal is not heard of, the rate stays as it is. After `blind_after` nobody can vouch for it any more,
 //!   and it goes down, by the same bounded steps, to `min_rate`. It comes back when the signals do.
 
+mod outlook;
 mod reason;
 mod state;
 
 pub use reason::{Reason, SignalName};
 pub use state::{AutopilotState, NotAState};
 
-use crate::{Moment, moment::millis};
+use crate::Moment;
+use outlook::{Outlook, Sight};
 use std::time::Duration;
 
 /// A cut takes this share of the rate, unless `max_step_percent` is less.
 const CUT_PERCENT: u32 = 20;
 /// A step up gives this share of the operator's rate back, unless `max_step_percent` is less.
 const RISE_PERCENT: u32 = 5;
-/// A signal is well under its target at this share of it.
-const WELL_UNDER_PERCENT: u64 = 70;
 /// A signal is falling when it is at most this share of what it was a step ago.
 const FALLING_PERCENT: u64 = 90;
-/// What was heard longer ago than this says nothing about now.
-const FRESH: Duration = Duration::from_secs(5);
-
 /// How the autopilot steers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AutopilotRule {
@@ -101,26 +98,6 @@ pub struct Autopilot {
     pub rule: AutopilotRule,
 }
 
-/// One signal against its target.
-#[derive(Debug, Clone, Copy)]
-struct Sight {
-    signal: SignalName,
-    value: Option<u64>,
-    target: u64,
-}
-
-/// All signals that have a target, at one glance.
-enum Outlook {
-    /// This one is over its target, by the largest share.
-    Over(Sight, u64),
-    /// This one was not heard of lately, and none is over its target.
-    Blind(Sight),
-    /// This one is the nearest to its target.
-    Near(Sight, u64),
-    /// Every one is well under its target.
-    Clear,
-}
-
 impl Autopilot {
     /// The rate for now. `ceiling` is the operator's rate, after a ramp if there is one; `before` is the state of the
     /// last step of this line, whichever edge made it.
@@ -132,7 +109,7 @@ impl Autopilot {
         now: Moment,
     ) -> Step {
         let before = before.copied().unwrap_or_else(|| AutopilotState::new(now));
-        let outlook = self.outlook(signals);
+        let outlook = Outlook::of(&self.rule.targets, signals);
         let sighted_at = match outlook {
             Outlook::Blind(_) => before.sighted_at,
             _ => now,
@@ -231,67 +208,6 @@ impl Autopilot {
             .saturating_add(share(ceiling, percent).max(1));
         (risen < ceiling).then_some(risen)
     }
-
-    fn outlook(&self, signals: &Signals) -> Outlook {
-        let sights = self.sights(signals);
-        let mut blind = None;
-        let mut nearest: Option<(Sight, u64)> = None;
-        for sight in sights.into_iter().flatten() {
-            match sight.value {
-                None => blind = blind.or(Some(sight)),
-                Some(value) => {
-                    let is_nearer = nearest.is_none_or(|(other, others)| {
-                        closeness(value, sight.target) > closeness(others, other.target)
-                    });
-                    if is_nearer {
-                        nearest = Some((sight, value));
-                    }
-                }
-            }
-        }
-        match (nearest, blind) {
-            (Some((sight, value)), _) if value > sight.target => Outlook::Over(sight, value),
-            (_, Some(sight)) => Outlook::Blind(sight),
-            (Some((sight, value)), _) if !is_well_under(value, sight.target) => Outlook::Near(sight, value),
-            _ => Outlook::Clear,
-        }
-    }
-
-    fn sights(&self, signals: &Signals) -> [Option<Sight>; 5] {
-        let targets = &self.rule.targets;
-        let sight = |signal, target: Option<u64>, reading: Option<Reading>| {
-            target.map(|target| Sight {
-                signal,
-                target,
-                value: reading
-                    .filter(|reading| reading.age <= FRESH)
-                    .map(|reading| reading.value),
-            })
-        };
-        [
-            sight(SignalName::Backlog, targets.backlog_max, signals.backlog),
-            sight(
-                SignalName::OldestAge,
-                targets.oldest_age_max.map(millis),
-                signals.oldest_age_ms,
-            ),
-            sight(
-                SignalName::DecisionP90,
-                targets.decision_p90_max.map(millis),
-                signals.decision_p90_ms,
-            ),
-            sight(
-                SignalName::OriginP90,
-                targets.origin_p90_max.map(millis),
-                signals.origin_p90_ms,
-            ),
-            sight(
-                SignalName::OriginErrors,
-                targets.origin_error_percent_max.map(u64::from),
-                signals.origin_errors_percent,
-            ),
-        ]
-    }
 }
 
 /// What the same signal was a step ago, if it has fallen since.
@@ -310,19 +226,6 @@ fn falling_from(before: &Reason, signal: SignalName, value: u64) -> Option<u64> 
         _ => return None,
     };
     (u128::from(value) * 100 <= u128::from(was) * u128::from(FALLING_PERCENT)).then_some(was)
-}
-
-fn is_well_under(value: u64, target: u64) -> bool {
-    u128::from(value) * 100 <= u128::from(target) * u128::from(WELL_UNDER_PERCENT)
-}
-
-/// A value as a share of its target, in thousandths; a target of nothing is exceeded by anything.
-fn closeness(value: u64, target: u64) -> u128 {
-    match (value, target) {
-        (0, 0) => 0,
-        (_, 0) => u128::MAX,
-        _ => u128::from(value) * 1_000 / u128::from(target),
-    }
 }
 
 /// So many percent, rounded down.
