@@ -16,7 +16,7 @@ mod state;
 pub use reason::{Reason, SignalName};
 pub use state::{AutopilotState, NotAState};
 
-use crate::Moment;
+use crate::{Moment, moment::millis};
 use outlook::{Outlook, Sight};
 use std::time::Duration;
 
@@ -78,6 +78,32 @@ pub struct Signals {
     pub origin_p90_ms: Option<Reading>,
     /// How many in a hundred requests to the origin fail.
     pub origin_errors_percent: Option<Reading>,
+}
+
+impl Signals {
+    /// What was heard of this one.
+    pub fn get(&self, signal: SignalName) -> Option<Reading> {
+        match signal {
+            SignalName::Backlog => self.backlog,
+            SignalName::OldestAge => self.oldest_age_ms,
+            SignalName::DecisionP90 => self.decision_p90_ms,
+            SignalName::OriginP90 => self.origin_p90_ms,
+            SignalName::OriginErrors => self.origin_errors_percent,
+        }
+    }
+}
+
+impl Targets {
+    /// What this one must not exceed, in the unit of its readings.
+    pub fn get(&self, signal: SignalName) -> Option<u64> {
+        match signal {
+            SignalName::Backlog => self.backlog_max,
+            SignalName::OldestAge => self.oldest_age_max.map(millis),
+            SignalName::DecisionP90 => self.decision_p90_max.map(millis),
+            SignalName::OriginP90 => self.origin_p90_max.map(millis),
+            SignalName::OriginErrors => self.origin_error_percent_max.map(u64::from),
+        }
+    }
 }
 
 /// What the autopilot says now.

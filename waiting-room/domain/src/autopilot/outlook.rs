@@ -1,7 +1,6 @@
 //! All signals that have a target, at one glance: the worst of them decides.
 
-use super::{Reading, SignalName, Signals, Targets};
-use crate::moment::millis;
+use super::{SignalName, Signals, Targets};
 use std::time::Duration;
 
 /// A signal is well under its target at this share of it.
@@ -37,7 +36,7 @@ impl Outlook {
     pub(super) fn of(targets: &Targets, signals: &Signals) -> Self {
         let mut blind = None;
         let mut nearest: Option<(Sight, u64)> = None;
-        for sight in sights(targets, signals).into_iter().flatten() {
+        for sight in sights(targets, signals) {
             match sight.value {
                 None => blind = blind.or(Some(sight)),
                 Some(value) => {
@@ -59,39 +58,16 @@ impl Outlook {
     }
 }
 
-fn sights(targets: &Targets, signals: &Signals) -> [Option<Sight>; 5] {
-    let sight = |signal, target: Option<u64>, reading: Option<Reading>| {
-        target.map(|target| Sight {
+/// Every signal that has a target.
+fn sights(targets: &Targets, signals: &Signals) -> impl Iterator<Item = Sight> {
+    SignalName::ALL.into_iter().filter_map(|signal| {
+        let heard = signals.get(signal).filter(|reading| reading.age <= FRESH);
+        Some(Sight {
             signal,
-            target,
-            value: reading
-                .filter(|reading| reading.age <= FRESH)
-                .map(|reading| reading.value),
+            target: targets.get(signal)?,
+            value: heard.map(|reading| reading.value),
         })
-    };
-    [
-        sight(SignalName::Backlog, targets.backlog_max, signals.backlog),
-        sight(
-            SignalName::OldestAge,
-            targets.oldest_age_max.map(millis),
-            signals.oldest_age_ms,
-        ),
-        sight(
-            SignalName::DecisionP90,
-            targets.decision_p90_max.map(millis),
-            signals.decision_p90_ms,
-        ),
-        sight(
-            SignalName::OriginP90,
-            targets.origin_p90_max.map(millis),
-            signals.origin_p90_ms,
-        ),
-        sight(
-            SignalName::OriginErrors,
-            targets.origin_error_percent_max.map(u64::from),
-            signals.origin_errors_percent,
-        ),
-    ]
+    })
 }
 
 fn is_well_under(value: u64, target: u64) -> bool {

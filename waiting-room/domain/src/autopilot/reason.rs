@@ -18,7 +18,16 @@ pub enum SignalName {
 }
 
 impl SignalName {
-    const ALL: [(Self, &'static str); 5] = [
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Backlog,
+        Self::OldestAge,
+        Self::DecisionP90,
+        Self::OriginP90,
+        Self::OriginErrors,
+    ];
+
+    const WORDS: [(Self, &'static str); 5] = [
         (Self::Backlog, "backlog"),
         (Self::OldestAge, "oldest_age_ms"),
         (Self::DecisionP90, "decision_p90_ms"),
@@ -28,7 +37,7 @@ impl SignalName {
 
     /// The word for it in JSON, metrics and logs.
     pub fn as_str(self) -> &'static str {
-        Self::ALL
+        Self::WORDS
             .iter()
             .find(|(name, _)| *name == self)
             .map_or("", |(_, word)| word)
@@ -50,7 +59,7 @@ impl FromStr for SignalName {
     type Err = NotASignal;
 
     fn from_str(text: &str) -> Result<Self, NotASignal> {
-        let found = Self::ALL.iter().find(|(_, word)| *word == text);
+        let found = Self::WORDS.iter().find(|(_, word)| *word == text);
         found.map(|(name, _)| *name).ok_or(NotASignal)
     }
 }
