@@ -164,8 +164,8 @@ impl Autopilot {
         }
     }
 
-    /// What a state means under this ceiling: the operator's word is always the last.
-    fn rate(&self, ceiling: u32, state: &AutopilotState) -> u32 {
+    /// What a state means under this ceiling, in users a minute: the operator's word is always the last.
+    pub fn rate(&self, ceiling: u32, state: &AutopilotState) -> u32 {
         state
             .held_to
             .map_or(ceiling, |held_to| held_to.max(self.rule.min_rate).min(ceiling))

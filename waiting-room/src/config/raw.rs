@@ -1,5 +1,6 @@
 //! The config file as it is written: names and defaults, nothing checked. An unknown name is a mistake.
 
+use super::steering::{RawAutopilot, RawRamp, RawSignals, RawStock};
 use serde::Deserialize;
 use toml::value::Datetime;
 use waiting_room_domain::Limits;
@@ -59,6 +60,10 @@ pub(super) struct Room {
     pub(super) session: Session,
     #[serde(default, rename = "drop")]
     pub(super) drops: Vec<ScheduledDrop>,
+    pub(super) ramp: Option<RawRamp>,
+    pub(super) autopilot: Option<RawAutopilot>,
+    pub(super) signals: Option<RawSignals>,
+    pub(super) stock: Option<RawStock>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,6 +133,10 @@ impl Config {
             claim_window_seconds: claim_window_seconds(),
             session: Session::default(),
             drops: Vec::new(),
+            ramp: None,
+            autopilot: None,
+            signals: None,
+            stock: None,
         };
         Self {
             edge: Edge::default(),
