@@ -29,8 +29,8 @@ pub struct StockSeen {
     pub stock: Stock,
     /// When it was heard of last.
     pub seen_at: Moment,
-    /// How many had come in when it was first heard of.
-    claims_before: u64,
+    /// How many had had their turn when it was first heard of.
+    turns_before: u64,
     /// How many were sold by then.
     sold_before: u64,
 }
@@ -92,24 +92,23 @@ impl FromStr for Steering {
 // === impl StockSeen ===
 
 impl StockSeen {
-    /// The stock was heard of at `now`, when `claims` had come in since the line began. What they take is counted
+    /// The stock was heard of at `now`, when so many `turns` had been had since the line began. What they take is counted
     /// from the first time on, and anew when the count of what was sold begins anew.
-    pub fn next(before: Option<&Self>, stock: Stock, claims: u64, now: Moment) -> Self {
-        let goes_on =
-            before.filter(|before| before.stock.sold <= stock.sold && before.claims_before <= claims);
+    pub fn next(before: Option<&Self>, stock: Stock, turns: u64, now: Moment) -> Self {
+        let goes_on = before.filter(|before| before.stock.sold <= stock.sold && before.turns_before <= turns);
         Self {
             stock,
             seen_at: now,
-            claims_before: goes_on.map_or(claims, |before| before.claims_before),
+            turns_before: goes_on.map_or(turns, |before| before.turns_before),
             sold_before: goes_on.map_or(stock.sold, |before| before.sold_before),
         }
     }
 
-    /// Whether the stock reaches as far as a place with `ahead` people in front of it, when `claims` have come in
+    /// Whether the stock reaches as far as a place with `ahead` people in front of it, when so many `turns` were had
     /// since the line began; nothing when that is not known at `now`.
-    pub fn reach(&self, ahead: u64, claims: u64, now: Moment) -> Option<Reach> {
+    pub fn reach(&self, ahead: u64, turns: u64, now: Moment) -> Option<Reach> {
         let taken = Taken {
-            claims: claims.saturating_sub(self.claims_before),
+            turns: turns.saturating_sub(self.turns_before),
             units: self.stock.sold.saturating_sub(self.sold_before),
         };
         (now.since(self.seen_at) <= STOCK_FRESH).then(|| reach(self.stock, ahead, taken))
@@ -119,10 +118,10 @@ impl StockSeen {
 impl fmt::Display for StockSeen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Stock { left, held, sold } = self.stock;
-        let (seen_at, claims, sold_before) = (self.seen_at.unix_ms(), self.claims_before, self.sold_before);
+        let (seen_at, turns, sold_before) = (self.seen_at.unix_ms(), self.turns_before, self.sold_before);
         write!(
             f,
-            "{VERSION} {left} {held} {sold} {seen_at} {claims} {sold_before}"
+            "{VERSION} {left} {held} {sold} {seen_at} {turns} {sold_before}"
         )
     }
 }
@@ -138,10 +137,10 @@ impl FromStr for StockSeen {
             .split(' ');
         let numbers: Result<Vec<u64>, _> = words.map(str::parse).collect();
         match numbers.map_err(|_| NotSteering)?[..] {
-            [left, held, sold, seen_at, claims_before, sold_before] => Ok(Self {
+            [left, held, sold, seen_at, turns_before, sold_before] => Ok(Self {
                 stock: Stock { left, held, sold },
                 seen_at: Moment::from_unix_ms(seen_at),
-                claims_before,
+                turns_before,
                 sold_before,
             }),
             _ => Err(NotSteering),
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_those_who_came_in_take_is_counted_from_the_first_look() {
+    fn what_those_who_had_their_turn_take_is_counted_from_the_first_look() {
         let first = StockSeen::next(None, stock(100, 0, 900), 1_000, NOW);
         assert_eq!(
             first.reach(u64::MAX, 1_049, NOW),

@@ -14,11 +14,11 @@ pub struct Stock {
     pub sold: u64,
 }
 
-/// What those who came in did so far: how much of what is ahead can be expected to go.
+/// What those who had their turn did so far: how much of what is ahead can be expected to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
-    /// Shoppers who came in since counting began.
-    pub claims: u64,
+    /// Shoppers who had their turn since counting began: they came in, or let it pass.
+    pub turns: u64,
     /// Units sold since then.
     pub units: u64,
 }
@@ -34,8 +34,8 @@ pub enum Reach {
     Beyond,
 }
 
-/// Fewer claims than this say nothing about how many buy.
-const CLAIMS_MIN: u64 = 50;
+/// Fewer turns than this say nothing about how many buy.
+const TURNS_MIN: u64 = 50;
 /// How many standard deviations of a normal distribution leave one in a thousand outside.
 const DEVIATIONS: f64 = 3.290_527;
 
@@ -58,20 +58,20 @@ impl Reach {
 }
 
 impl Taken {
-    /// Units that one who comes in takes, at most one; nothing while too few came in.
+    /// Units that somebody takes, at most one; nothing while too few had their turn.
     fn rate(self) -> Option<f64> {
-        (self.claims >= CLAIMS_MIN).then(|| self.units.min(self.claims) as f64 / self.claims as f64)
+        (self.turns >= TURNS_MIN).then(|| self.units.min(self.turns) as f64 / self.turns as f64)
     }
 
     /// How many units `people` take at the least, with 99.9 % certainty: the lower end of Wilson's interval for the
     /// rate, and from what is expected by it once more as far down as chance may lead.
     fn at_least(self, people: u64) -> f64 {
         let Some(rate) = self.rate() else { return 0.0 };
-        let (claims, people) = (self.claims as f64, people as f64);
+        let (turns, people) = (self.turns as f64, people as f64);
         let square = DEVIATIONS * DEVIATIONS;
-        let centre = rate + square / (2.0 * claims);
-        let margin = DEVIATIONS * (rate * (1.0 - rate) / claims + square / (4.0 * claims * claims)).sqrt();
-        let lowest = ((centre - margin) / (1.0 + square / claims)).clamp(0.0, 1.0);
+        let centre = rate + square / (2.0 * turns);
+        let margin = DEVIATIONS * (rate * (1.0 - rate) / turns + square / (4.0 * turns * turns)).sqrt();
+        let lowest = ((centre - margin) / (1.0 + square / turns)).clamp(0.0, 1.0);
         let chance = DEVIATIONS * (people * lowest * (1.0 - lowest)).sqrt();
         (people * lowest - chance).max(0.0)
     }
@@ -107,8 +107,8 @@ mod tests {
         Stock { left, held, sold: 0 }
     }
 
-    const fn taken(claims: u64, units: u64) -> Taken {
-        Taken { claims, units }
+    const fn taken(turns: u64, units: u64) -> Taken {
+        Taken { turns, units }
     }
 
     const PLACES: [(Stock, u64, Taken, Reach, &str); 15] = [
@@ -125,7 +125,7 @@ mod tests {
             1_000_000,
             taken(49, 49),
             Unlikely,
-            "too few came in to say more",
+            "too few had their turn to say more",
         ),
         (stock(10, 0), 5, taken(0, 0), Likely, "something is left"),
         (
@@ -133,7 +133,7 @@ mod tests {
             1_000_000,
             taken(49, 49),
             Likely,
-            "and too few came in to say otherwise",
+            "and too few had their turn to say otherwise",
         ),
         (
             stock(10, 0),
@@ -221,10 +221,10 @@ mod tests {
             more in 0u64..10_000,
             ahead in 0u64..100_000,
             further in 0u64..100_000,
-            claims in 0u64..10_000,
+            turns in 0u64..10_000,
             units in 0u64..10_000,
         ) {
-            let seen = taken(claims, units);
+            let seen = taken(turns, units);
             let here = reach(stock(left, held), ahead, seen);
             prop_assert!(here <= reach(stock(left, held), ahead + further, seen));
             prop_assert!(here >= reach(stock(left + more, held), ahead, seen));
@@ -235,10 +235,10 @@ mod tests {
         #[test]
         fn a_unit_for_everybody_is_never_beyond(
             ahead in 0u64..100_000,
-            claims in 0u64..10_000,
+            turns in 0u64..10_000,
             units in 0u64..10_000,
         ) {
-            prop_assert_eq!(reach(stock(ahead + 1, 0), ahead, taken(claims, units)), Likely);
+            prop_assert_eq!(reach(stock(ahead + 1, 0), ahead, taken(turns, units)), Likely);
         }
     }
 }

@@ -20,8 +20,8 @@ pub struct Steerer<'a> {
 pub struct Told<'a> {
     /// The time, by the store's clock.
     pub now: Moment,
-    /// How many came in since the line began.
-    pub claimed: u64,
+    /// How many had their turn since the line began: they came in, or let it pass.
+    pub turns: u64,
     /// The line's word on the autopilot.
     pub autopilot: &'a str,
     /// The line's word on the stock.
@@ -101,7 +101,7 @@ impl Steerer<'_> {
         match heard {
             // Another edge may have heard later than this one, which has only begun to decide.
             Some((stock, at)) if before.is_none_or(|before| before.seen_at < at) => {
-                StockSeen::next(before.as_ref(), stock, told.claimed, at).to_string()
+                StockSeen::next(before.as_ref(), stock, told.turns, at).to_string()
             }
             _ => told.stock.to_owned(),
         }
@@ -163,7 +163,7 @@ mod tests {
         let signals = backlog(500);
         let told = Told {
             now: OPENED,
-            claimed: 0,
+            turns: 0,
             autopilot: "",
             stock: "",
             signals: &signals,
@@ -207,7 +207,7 @@ mod tests {
         let signals = backlog(500);
         let told = Told {
             now: OPENED,
-            claimed: 0,
+            turns: 0,
             autopilot: "1 60 1 1 clear;60;- - - - -",
             stock: "1 0 0 5 1000000 0 0",
             signals: &signals,
@@ -231,7 +231,7 @@ mod tests {
         };
         let told = Told {
             now: OPENED,
-            claimed: 9,
+            turns: 9,
             autopilot: "",
             stock: "",
             signals: &signals,
