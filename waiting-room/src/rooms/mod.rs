@@ -19,6 +19,7 @@ use crate::{
     config::RoomConfig,
     keys::DrawSecrets,
     store::{EdgeId, LineStore, StoreError},
+    signals::Ear,
 };
 use arc_swap::ArcSwapOption;
 use clock::Clock;
@@ -67,6 +68,8 @@ pub struct Room {
     pub sessions: Sessions,
     /// How often shoppers may ask.
     pub pacing: PollPacing,
+    /// What is heard of the shop behind it.
+    pub ear: Arc<Ear>,
     view: ArcSwapOption<View>,
     store: Arc<dyn LineStore>,
     secrets: Arc<DrawSecrets>,
@@ -112,6 +115,7 @@ impl Rooms {
                 counters: Counters::of(&config.id),
                 config,
                 pacing,
+                ear: Arc::default(),
                 view: ArcSwapOption::empty(),
                 store: Arc::clone(store),
                 secrets: Arc::clone(&secrets),
