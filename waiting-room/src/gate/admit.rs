@@ -187,6 +187,7 @@ impl Gate {
         }
         let given = match self.give_place(room, Joining::default()).await {
             Ok(given) => given,
+            Err(Unavailable::SoldOut) => return Outcome::Answer(self.show_sold_out(room)),
             Err(unavailable) => return self.unavailable(request, &unavailable),
         };
         let set = cookies.set_place(&given);
@@ -277,6 +278,10 @@ impl Gate {
 
     fn show_shut(&self, room: &Room, view: &View) -> Reply {
         Reply::page(StatusCode::OK, self.pages.shut(room, &view.phase))
+    }
+
+    fn show_sold_out(&self, room: &Room) -> Reply {
+        Reply::page(StatusCode::OK, self.pages.sold_out(room))
     }
 
     fn show_rejected(&self, request: &Parts, room: &Room) -> Reply {

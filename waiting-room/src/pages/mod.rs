@@ -104,6 +104,14 @@ impl Pages {
         )
     }
 
+    /// Nothing is left for whoever comes now.
+    pub fn sold_out(&self, room: &Room) -> String {
+        self.render(
+            "shut.html",
+            context! { title => room.config.title, sold_out => true },
+        )
+    }
+
     /// The place was given up.
     pub fn left(&self, room: &Room) -> String {
         self.render(

@@ -66,11 +66,25 @@ async fn a_backlog_lowers_the_rate_and_its_end_gives_it_back() {
     .await;
     shop.has(500);
     rate_is(&edge, "fewer are let in", |rate| rate <= 3_000).await;
-    assert!(reason(&edge).await.contains("backlog 500 over 100"), "{}", reason(&edge).await);
+    assert!(
+        reason(&edge).await.contains("backlog 500 over 100"),
+        "{}",
+        reason(&edge).await
+    );
     let (ticket, place) = edge.join("demo").await;
-    assert!(place["users_per_minute"].as_u64().unwrap() <= 3_000, "shoppers are told: {place}");
+    assert!(
+        place["users_per_minute"].as_u64().unwrap() <= 3_000,
+        "shoppers are told: {place}"
+    );
     drop(ticket);
-    let public: Value = edge.get("/.waiting-room/demo").send().await.unwrap().json().await.unwrap();
+    let public: Value = edge
+        .get("/.waiting-room/demo")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert!(public["users_per_minute"].as_u64().unwrap() <= 3_000, "{public}");
 
     shop.has(0);
@@ -79,7 +93,14 @@ async fn a_backlog_lowers_the_rate_and_its_end_gives_it_back() {
         reason(&edge).await == "nothing is held back"
     })
     .await;
-    let metrics = edge.operate(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    let metrics = edge
+        .operate(Method::GET, "/metrics")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     for expected in [
         "waiting_room_autopilot_users_per_minute{room=\"demo\"} 6000",
         "waiting_room_autopilot_steps_total{room=\"demo\",direction=\"down\",reason=\"over\"}",
@@ -88,7 +109,10 @@ async fn a_backlog_lowers_the_rate_and_its_end_gives_it_back() {
     ] {
         assert!(metrics.contains(expected), "{expected} in {metrics}");
     }
-    assert!(edge.process.output().contains("backlog 500 over 100"), "it is logged");
+    assert!(
+        edge.process.output().contains("backlog 500 over 100"),
+        "it is logged"
+    );
 }
 
 #[tokio::test]
@@ -97,7 +121,11 @@ async fn the_operators_word_counts_at_once() {
     let edge = Edge::with_config(&autopilot(&shop, "backlog_max = 100")).await;
     let set = async |rate: u32| {
         let change = edge.operate(Method::PATCH, "/rooms/demo/limits");
-        let answer = change.json(&json!({ "users_per_minute": rate })).send().await.unwrap();
+        let answer = change
+            .json(&json!({ "users_per_minute": rate }))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 204);
     };
     set(9_000).await;
@@ -123,7 +151,11 @@ async fn a_slow_origin_and_one_that_fails_lower_the_rate() {
         ask().await == 200 && rate(&edge).await <= 4_800
     })
     .await;
-    assert!(reason(&edge).await.contains("origin_p90_ms"), "{}", reason(&edge).await);
+    assert!(
+        reason(&edge).await.contains("origin_p90_ms"),
+        "{}",
+        reason(&edge).await
+    );
     shop.answers(200, Duration::ZERO);
     rate_is(&edge, "it is quick again", |rate| rate == 6_000).await;
 
@@ -133,7 +165,11 @@ async fn a_slow_origin_and_one_that_fails_lower_the_rate() {
         rate(&edge).await <= 4_800
     })
     .await;
-    assert!(reason(&edge).await.contains("origin_errors_percent"), "{}", reason(&edge).await);
+    assert!(
+        reason(&edge).await.contains("origin_errors_percent"),
+        "{}",
+        reason(&edge).await
+    );
 }
 
 #[tokio::test]
@@ -146,12 +182,24 @@ async fn without_news_the_rate_is_kept_for_a_while_and_then_goes_down() {
         reason(&edge).await.contains("not heard of")
     })
     .await;
-    assert_eq!(rate(&edge).await, 6_000, "the rate is kept: {}", reason(&edge).await);
+    assert_eq!(
+        rate(&edge).await,
+        6_000,
+        "the rate is kept: {}",
+        reason(&edge).await
+    );
     rate_is(&edge, "down", |rate| rate <= 4_000).await;
-    assert!(reason(&edge).await.contains("going down"), "{}", reason(&edge).await);
+    assert!(
+        reason(&edge).await.contains("going down"),
+        "{}",
+        reason(&edge).await
+    );
     shop.has(0);
     rate_is(&edge, "and up again", |rate| rate == 6_000).await;
-    assert!(edge.process.output().contains("a shop does not say how it is"), "it is logged");
+    assert!(
+        edge.process.output().contains("a shop does not say how it is"),
+        "it is logged"
+    );
 }
 
 #[tokio::test]
@@ -171,7 +219,7 @@ async fn a_drop_begins_softly() {
         text(60)
     );
     let edge = Edge::with_config(&config(&shop, &drop)).await;
-    let rate = async || edge.numbers("demo").await["users_per_minute"].as_u64().unwrap();
+    let rate = async || edge.numbers("demo").await["admits_per_minute"].as_u64().unwrap();
     let first = rate().await;
     assert!((600..1_500).contains(&first), "{first}");
     eventually(SOON, "it grows", async || rate().await > first).await;

@@ -7,11 +7,14 @@
     reason = "tests may panic"
 )]
 
+mod autopilot;
 mod bad_input;
 mod connections;
 mod events;
 mod failures;
+mod fake_shop;
 mod harness;
 mod operators;
 mod shoppers;
+mod stock;
 mod two_edges;

@@ -52,25 +52,49 @@ async fn a_line_that_is_sold_out_closes_to_newcomers_and_opens_again() {
     let edge = edge(&shop, 0, "").await;
     left_is(&edge, 3).await;
     let (ticket, place) = edge.join("demo").await;
-    assert_eq!((place["stock"]["left"].as_u64(), place["stock"]["reach"].as_str()), (Some(3), Some("likely")), "{place}");
+    assert_eq!(
+        (place["stock"]["left"].as_u64(), place["stock"]["reach"].as_str()),
+        (Some(3), Some("likely")),
+        "{place}"
+    );
 
     shop.has_stock(0, 2, 8);
     left_is(&edge, 0).await;
     let place = edge.status("demo", &ticket).await;
-    assert_eq!(place["stock"]["reach"], "unlikely", "what is held may come back: {place}");
-    assert_eq!(try_join(&edge).await.0, StatusCode::CREATED, "so one may still wait for it");
+    assert_eq!(
+        place["stock"]["reach"], "unlikely",
+        "what is held may come back: {place}"
+    );
+    assert_eq!(
+        try_join(&edge).await.0,
+        StatusCode::CREATED,
+        "so one may still wait for it"
+    );
 
     shop.has_stock(0, 0, 10);
-    eventually(SOON, "the line closes", async || try_join(&edge).await.0 == StatusCode::CONFLICT).await;
+    eventually(SOON, "the line closes", async || {
+        try_join(&edge).await.0 == StatusCode::CONFLICT
+    })
+    .await;
     let (_, problem) = try_join(&edge).await;
     assert_eq!(problem["type"], "urn:problem:sold-out", "{problem}");
     let visit = edge.visit("/").await;
-    assert!(visit.text().await.unwrap().to_lowercase().contains("sold out"), "a browser is told, too");
+    assert!(
+        visit.text().await.unwrap().to_lowercase().contains("sold out"),
+        "a browser is told, too"
+    );
     let place = edge.status("demo", &ticket).await;
-    assert_eq!((place["state"].as_str(), place["stock"]["reach"].as_str()), (Some("waiting"), Some("beyond")), "who stands in line stays: {place}");
+    assert_eq!(
+        (place["state"].as_str(), place["stock"]["reach"].as_str()),
+        (Some("waiting"), Some("beyond")),
+        "who stands in line stays: {place}"
+    );
 
     shop.has_stock(1, 0, 9);
-    eventually(SOON, "the line opens again", async || try_join(&edge).await.0 == StatusCode::CREATED).await;
+    eventually(SOON, "the line opens again", async || {
+        try_join(&edge).await.0 == StatusCode::CREATED
+    })
+    .await;
     assert_eq!(edge.status("demo", &ticket).await["stock"]["reach"], "likely");
 }
 
