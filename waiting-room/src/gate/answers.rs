@@ -191,6 +191,10 @@ impl Gate {
         as_page: bool,
     ) -> Reply {
         let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
+        let joining = Joining {
+            returns: known.is_some(),
+            ..Joining::default()
+        };
         let known = known.filter(|ticket| {
             view.standing(&room.config, ticket) != Standing::Missed
                 && !room.sessions.has_ended(&session_of(ticket))
@@ -202,7 +206,7 @@ impl Gate {
                 receipt: None,
                 is_new: false,
             },
-            None => match self.give_place(room, Joining::default()).await {
+            None => match self.give_place(room, joining).await {
                 Ok(given) => given,
                 Err(unavailable) => return retry_soon(&unavailable),
             },

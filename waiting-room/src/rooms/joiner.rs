@@ -36,6 +36,9 @@ pub struct Joining {
     pub holder: Option<Holder>,
     /// The place that they have and that is worth nothing any more.
     pub instead_of: Option<TicketId>,
+    /// Whether they had a place in this line before. A line that is sold out is closed to newcomers, not to somebody
+    /// who comes back to look after an order.
+    pub returns: bool,
 }
 
 /// A place in line.
@@ -166,8 +169,9 @@ async fn try_deal(room: &Room, group: &mut Vec<Shopper>) -> Result<(), Unavailab
         answer_holders(room, &view.line, group).await?;
     }
     // Who has a place keeps it; a new one would be worth nothing.
-    if !group.is_empty() && view.is_sold_out(&room.config) {
-        return Err(Unavailable::SoldOut);
+    if view.is_sold_out(&room.config) {
+        let newcomers = group.extract_if(.., |shopper| !shopper.joining.returns);
+        refuse(newcomers, &Unavailable::SoldOut);
     }
     let mut dealing = take_one_of_each(group);
     let ids: Vec<TicketId> = dealing.iter().map(|_| clock::random_bytes()).collect();

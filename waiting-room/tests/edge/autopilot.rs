@@ -3,12 +3,13 @@
 use crate::{
     fake_shop::FakeShop,
     harness::{ConfigFile, Edge, SOON},
+    two_edges::start,
 };
 use clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use testbed::eventually;
+use testbed::{RedisNamespace, eventually};
 
 /// Steps are a second apart here, and some tests need a good number of them.
 const LATER: Duration = Duration::from_secs(60);
@@ -43,8 +44,10 @@ fn autopilot(shop: &FakeShop, targets: &str) -> ConfigFile {
     config(shop, &more)
 }
 
+/// The rate; without bounds before the first step.
 async fn rate(edge: &Edge) -> u64 {
-    edge.numbers("demo").await["autopilot"]["rate"].as_u64().unwrap()
+    let rate = &edge.numbers("demo").await["autopilot"]["rate"];
+    rate.as_u64().unwrap_or(u64::MAX)
 }
 
 async fn reason(edge: &Edge) -> String {
@@ -223,4 +226,27 @@ async fn a_drop_begins_softly() {
     let first = rate().await;
     assert!((600..1_500).contains(&first), "{first}");
     eventually(SOON, "it grows", async || rate().await > first).await;
+}
+
+#[tokio::test]
+async fn every_edge_knows_the_rate_and_the_next_to_decide_goes_on_from_it() {
+    let shop = FakeShop::open().await;
+    shop.has(500);
+    let (redis, config) = (RedisNamespace::fresh(), autopilot(&shop, "backlog_max = 100"));
+    let first = start(&config, redis.url(), &redis).await;
+    rate_is(&first, "fewer are let in", |rate| rate <= 3_000).await;
+    let second = start(&config, redis.url(), &redis).await;
+    let told = rate(&second).await;
+    assert!(told <= 3_000, "the second edge knows: {told}");
+    assert!(
+        reason(&second).await.contains("over 100"),
+        "{}",
+        reason(&second).await
+    );
+    drop(first);
+    rate_is(&second, "to the least", |rate| rate == 600).await;
+    assert!(
+        second.process.output().contains("the autopilot changes the rate"),
+        "it decides now"
+    );
 }

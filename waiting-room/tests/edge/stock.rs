@@ -129,3 +129,22 @@ async fn the_page_says_how_many_are_left() {
     let page = edge.visit("/").await.text().await.unwrap();
     assert!(page.contains("37 left"), "{page}");
 }
+
+#[tokio::test]
+async fn who_was_in_line_before_may_come_back_to_look_after_an_order() {
+    let shop = FakeShop::open().await;
+    shop.has_stock(5, 0, 0);
+    let edge = edge(&shop, 6_000, "").await;
+    left_is(&edge, 5).await;
+    let (ticket, _) = edge.join("demo").await;
+    edge.claim("demo", &ticket).await;
+    shop.has_stock(0, 0, 5);
+    let closed = async || try_join(&edge).await.0 == StatusCode::CONFLICT;
+    eventually(SOON, "the line closes", closed).await;
+    let again = |path: &str| {
+        let ask = edge.post(&format!("/.waiting-room/demo/{path}"));
+        ask.header("Waiting-Room-Ticket", &ticket).send()
+    };
+    assert_eq!(again("leave").await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(again("join").await.unwrap().status(), StatusCode::CREATED);
+}
