@@ -211,6 +211,11 @@ fn is_news(before: &View, now: &View) -> bool {
         || before.phase.as_str() != now.phase.as_str()
         || before.snapshot.control != now.snapshot.control
         || before.snapshot.draw_step != now.snapshot.draw_step
+        || nothing_left(before) != nothing_left(now)
+}
+
+fn nothing_left(view: &View) -> bool {
+    view.stock().is_some_and(|stock| stock.left == 0)
 }
 
 #[expect(
@@ -235,15 +240,7 @@ fn gauge(room: &Room, view: &View) {
         f64::from(view.limits.users_per_minute),
     );
     set("waiting_room_listeners", room.listeners.how_many() as f64);
-    if let Some(steering) = &view.course.autopilot {
-        set(
-            "waiting_room_autopilot_users_per_minute",
-            f64::from(steering.rate),
-        );
-    }
-    if let Some(stock) = view.stock() {
-        set("waiting_room_stock_left", stock.left as f64);
-    }
+    view.gauge_course(room);
     set("waiting_room_max_active", f64::from(view.limits.max_active));
     let calls = view.rules.doors == Doors::Open;
     set("waiting_room_open", f64::from(u8::from(calls)));

@@ -62,6 +62,22 @@ impl View {
         self.course.stock.map(|seen| seen.stock)
     }
 
+    /// What the admission follows, as metrics.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "gauges are floating point, and nobody sells 2^53 units"
+    )]
+    pub(super) fn gauge_course(&self, room: &Room) {
+        let id = room.config.id.to_string();
+        if let Some(steering) = &self.course.autopilot {
+            metrics::gauge!("waiting_room_autopilot_users_per_minute", "room" => id.clone())
+                .set(f64::from(steering.rate));
+        }
+        if let Some(stock) = self.stock() {
+            metrics::gauge!("waiting_room_stock_left", "room" => id).set(stock.left as f64);
+        }
+    }
+
     /// Whether the line is closed to newcomers: the place that the next one would get is out of reach.
     pub fn is_sold_out(&self, room: &crate::config::RoomConfig) -> bool {
         let closes = room
