@@ -181,3 +181,28 @@ pub(super) fn listen(room: &Arc<Room>, shutdown: &Shutdown) -> anyhow::Result<()
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waiting_room_domain::Lane;
+
+    #[test]
+    fn places_ahead_of_the_joins_are_nobodys_and_turns_are_claimed_or_missed() {
+        let lane = |issued, called, settled_below, open_claims, missed| Lane {
+            issued,
+            called,
+            settled_below,
+            open_claims,
+            missed,
+            ..Lane::default()
+        };
+        let snapshot = Snapshot {
+            lanes: vec![lane(10, 6, 2, 1, 1), lane(5, 15, 5, 0, 2)],
+            claimed: 7,
+            ..Snapshot::default()
+        };
+        assert_eq!(may_still_come(&snapshot), 3);
+        assert_eq!(turns(&snapshot), 10);
+    }
+}

@@ -344,4 +344,21 @@ proptest! {
         }
         prop_assert_eq!(rate, ceiling);
     }
+
+    /// The operator changes the rate at will, and a ramp does: it is never exceeded, and the least holds below it.
+    #[test]
+    fn no_ceiling_is_ever_exceeded(
+        heard in proptest::collection::vec((any_reading(), any_reading(), 0u64..20_000, 0u32..10_000), 1..60),
+    ) {
+        let (mut now, mut state) = (START, None::<AutopilotState>);
+        for (backlog, origin_p90_ms, later_ms, ceiling) in heard {
+            now = now.plus(Duration::from_millis(later_ms));
+            let signals = Signals { backlog, origin_p90_ms, ..Signals::default() };
+            let step = autopilot().step(ceiling, &signals, state.as_ref(), now);
+            prop_assert!(step.rate <= ceiling);
+            prop_assert!(step.rate >= autopilot().rule.min_rate.min(ceiling));
+            prop_assert_eq!(step.rate, autopilot().rate(ceiling, &step.state));
+            state = Some(step.state);
+        }
+    }
 }
