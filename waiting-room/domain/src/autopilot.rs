@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// A cut takes this share of the rate, unless `max_step_percent` is less.
 const CUT_PERCENT: u32 = 20;
-/// A step up gives this share of the operator's rate back, unless `max_step_percent` is less.
+/// A step up gives at most this share of the operator's rate back, unless `max_step_percent` is less.
 const RISE_PERCENT: u32 = 5;
 /// A signal is falling when it is at most this share of what it was a step ago.
 const FALLING_PERCENT: u64 = 90;
@@ -209,7 +209,7 @@ impl Autopilot {
                     target,
                 },
             ),
-            Outlook::Clear => match self.rise(ceiling, state) {
+            Outlook::Clear(room) => match self.rise(ceiling, state, room) {
                 None => (None, Reason::Clear),
                 risen => (risen, Reason::Recovering),
             },
@@ -225,13 +225,14 @@ impl Autopilot {
         Some((rate - less).max(self.rule.min_rate.min(rate)))
     }
 
-    /// A step up; nothing when that reaches the ceiling: then nothing is held back any more.
-    fn rise(&self, ceiling: u32, state: &AutopilotState) -> Option<u32> {
+    /// A step up; nothing when that reaches the ceiling: then nothing is held back any more. The nearer a signal is to
+    /// its target the smaller the step, so that the rate comes to rest instead of swinging.
+    fn rise(&self, ceiling: u32, state: &AutopilotState, room: u32) -> Option<u32> {
         state.held_to?;
         let percent = RISE_PERCENT.min(self.rule.max_step_percent);
         let risen = self
             .rate(ceiling, state)
-            .saturating_add(share(ceiling, percent).max(1));
+            .saturating_add(share(share(ceiling, percent), room).max(1));
         (risen < ceiling).then_some(risen)
     }
 }

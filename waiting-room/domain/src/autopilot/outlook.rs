@@ -27,8 +27,8 @@ pub(super) enum Outlook {
     Blind(Sight),
     /// This one is the nearest to its target.
     Near(Sight, u64),
-    /// Every one is well under its target.
-    Clear,
+    /// Every one is well under its target: so much room is left up to there, from 0 to 100 percent.
+    Clear(u32),
 }
 
 impl Outlook {
@@ -53,7 +53,7 @@ impl Outlook {
             (Some((sight, value)), _) if value > sight.target => Self::Over(sight, value),
             (_, Some(sight)) => Self::Blind(sight),
             (Some((sight, value)), _) if !is_well_under(value, sight.target) => Self::Near(sight, value),
-            _ => Self::Clear,
+            (nearest, _) => Self::Clear(room_left(nearest)),
         }
     }
 }
@@ -68,6 +68,13 @@ fn sights(targets: &Targets, signals: &Signals) -> impl Iterator<Item = Sight> {
             value: heard.map(|reading| reading.value),
         })
     })
+}
+
+/// How far the nearest is from not being well under its target.
+fn room_left(nearest: Option<(Sight, u64)>) -> u32 {
+    let taken = nearest.map_or(0, |(sight, value)| closeness(value, sight.target));
+    let room = 100u128.saturating_sub(taken * 10 / u128::from(WELL_UNDER_PERCENT));
+    u32::try_from(room).unwrap_or(0)
 }
 
 fn is_well_under(value: u64, target: u64) -> bool {

@@ -58,8 +58,22 @@ fn the_rate_follows_the_signals() {
         (
             Some(480),
             600,
-            signals(1_400, 350),
+            signals(0, 0),
             510,
+            "every signal is well under its target",
+        ),
+        (
+            Some(480),
+            600,
+            signals(700, 0),
+            495,
+            "every signal is well under its target",
+        ),
+        (
+            Some(480),
+            600,
+            signals(1_400, 350),
+            481,
             "every signal is well under its target",
         ),
         (Some(580), 600, signals(0, 0), 600, "nothing is held back"),
@@ -287,12 +301,12 @@ fn a_shop_that_bears_less_than_the_ceiling_is_steered_to_what_it_bears_without_w
             mean <= capacity * 1.02,
             "{capacity}: no more than it bears, {mean}"
         );
-        assert!(mean >= capacity * 0.85, "{capacity}: and hardly less, {mean}");
+        assert!(mean >= capacity * 0.95, "{capacity}: and hardly less, {mean}");
         assert!(
             f64::from(*high) <= capacity + 1_500.0,
             "{capacity}: {low} to {high}"
         );
-        assert!(f64::from(*low) >= capacity * 0.4, "{capacity}: {low} to {high}");
+        assert!(f64::from(*low) >= capacity * 0.6, "{capacity}: {low} to {high}");
         assert!(plant.backlog < 4_000.0, "{capacity}: {}", plant.backlog);
     }
 }
