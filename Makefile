@@ -3,14 +3,14 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
-        drop-day bench-poll bench-join bench-orders clean
+        drop-day drill-autopilot bench-poll bench-join bench-orders clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
 cargo_deny := PATH="$$PATH:$(CURDIR)/.local/bin" cargo deny
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the product
 
@@ -62,6 +62,9 @@ advisories: ## known vulnerabilities of the dependencies (fetches the RustSec da
 
 drop-day: ## ten thousand shoppers at one hundred units, and the proof that one hundred were sold
 	@$(stack) measure drop-day
+
+drill-autopilot: ## the worker stands still: fewer are let in, and as many as before afterwards
+	@$(stack) measure drill-autopilot
 
 bench-poll: ## a waiting shopper's poll, against nginx
 	@$(stack) measure poll

@@ -2,9 +2,9 @@
 
 use crate::{
     Settings,
-    api::{Shop, metrics_router, router},
+    api::{Shop, Sources, metrics_router, router},
     catalog::{Catalog, Nudge, keep_fresh},
-    orders::{Announcements, Counter, Intake, KeyTable, Waiting},
+    orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
     store::{OrderReader, order_reader, read_orders},
 };
@@ -39,6 +39,7 @@ struct Heard {
     catalog: Arc<Catalog>,
     nudge: Arc<Nudge>,
     announcements: Announcements,
+    undecided: Undecided,
 }
 
 /// Serves until the process is told to stop.
@@ -51,6 +52,10 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let parts = start(&settings, &shutdown)?;
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);
     let metrics = process::install_metrics()?;
+    let sources = Sources {
+        catalog: Arc::clone(&parts.heard.catalog),
+        undecided: parts.heard.undecided.clone(),
+    };
     let shop = shop(settings, parts)?;
     info!(address = %listen, "the shop listens");
     if let Some(address) = metrics_listen {
@@ -58,7 +63,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         let listener = listener.with_context(|| format!("listen on {address}"))?;
         shutdown.spawn(
             "metrics",
-            server::serve(listener, metrics_router(metrics), shutdown.token()),
+            server::serve(listener, metrics_router(metrics, sources), shutdown.token()),
         );
     }
     shutdown.spawn(
@@ -84,6 +89,10 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
         keep_fresh(catalog, nudge, pool.clone(), shutdown.token()),
     );
     shutdown.spawn(
+        "lost events",
+        make_up_for_lost_events(heard.undecided.clone(), pool.clone(), shutdown.token()),
+    );
+    shutdown.spawn(
         "events",
         hear(EventSubscription::new(&broker), heard.clone(), shutdown.token()),
     );
@@ -107,6 +116,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         catalog,
         nudge,
         announcements,
+        undecided,
     } = heard;
     let keys = KeyTable::default();
     let waiting = Waiting::new(announcements, reader.clone());
@@ -116,6 +126,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         reader: reader.clone(),
         publisher: publisher.clone(),
         waiting: waiting.clone(),
+        undecided,
     };
     process::install_tls();
     let provider = Arc::new(HttpProvider::at(&settings.payments_url)?);
@@ -158,7 +169,10 @@ async fn hear(mut events: EventSubscription, heard: Heard, stop: CancellationTok
             News::Subscribed => heard.nudge.read_everything(),
             News::Event(event) => match *event {
                 Event::StockChanged(changed) => heard.catalog.heard(&changed, &heard.nudge),
-                Event::OrderChanged(changed) => heard.announcements.announce(&changed.order),
+                Event::OrderChanged(changed) => {
+                    heard.undecided.decided(changed.order.order_id);
+                    heard.announcements.announce(&changed.order);
+                }
             },
             News::Interrupted => {}
         }

@@ -36,7 +36,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
             budget_per_second: config.poll_budget_per_second,
         };
         let secrets = settings.keys.draws.clone();
-        let rooms = Rooms::start(config.rooms.clone(), pacing, secrets, &store, &clock, &shutdown);
+        let rooms = Rooms::start(config.rooms.clone(), pacing, secrets, &store, &clock, &shutdown)?;
         Arc::new(Gate::new(
             rooms,
             settings.keys,

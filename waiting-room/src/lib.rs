@@ -14,5 +14,6 @@ pub mod pages;
 pub mod reply;
 pub mod rooms;
 pub mod settings;
+pub mod signals;
 pub mod store;
 pub mod verify;

@@ -21,9 +21,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use process::{ProblemResponse, matches_bearer};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tracing::info;
-use waiting_room_domain::{ControlChange, Limits, MESSAGE_MAX_CHARS, Switch};
+use waiting_room_domain::{ControlChange, Limits, MESSAGE_MAX_CHARS, SignalName, Steering, Stock, Switch};
 
 /// No change is longer than this.
 const BODY_MAX_BYTES: usize = 4_096;
@@ -89,8 +89,13 @@ struct RoomBody {
     switch: &'static str,
     message: Option<String>,
     epoch: u32,
+    /// What the operator allows.
     users_per_minute: u32,
+    /// What is in force: less while a drop begins or the shop is slow.
+    admits_per_minute: u32,
     max_active: u32,
+    autopilot: Option<AutopilotBody>,
+    stock: Option<StockBody>,
     /// Which share of those called comes.
     turnout: f64,
     lanes: Vec<LaneBody>,
@@ -105,6 +110,51 @@ struct RoomBody {
     recovering: bool,
     store_silent: bool,
     server_time_unix_ms: u64,
+}
+
+/// Where the autopilot stands.
+#[derive(Debug, Serialize)]
+struct AutopilotBody {
+    /// Users a minute.
+    rate: u32,
+    /// Why, with the numbers that decided it.
+    reason: String,
+    /// What it goes by, as last heard.
+    signals: BTreeMap<&'static str, Option<u64>>,
+}
+
+impl AutopilotBody {
+    fn of(steering: &Steering) -> Self {
+        let names = SignalName::ALL.iter().map(|name| name.as_str());
+        Self {
+            rate: steering.rate,
+            reason: steering.state.reason.to_string(),
+            signals: names.zip(steering.heard).collect(),
+        }
+    }
+}
+
+/// What is left, for operators alone.
+#[derive(Debug, Serialize)]
+struct StockBody {
+    left: u64,
+    held: u64,
+    sold: u64,
+    /// Whether it reaches as far as a newcomer's place.
+    reach: &'static str,
+}
+
+impl StockBody {
+    fn of(view: &View) -> Option<Self> {
+        let Stock { left, held, sold } = view.stock()?;
+        let reach = view.stock_ahead(view.snapshot.waiting())?.reach.as_str();
+        Some(Self {
+            left,
+            held,
+            sold,
+            reach,
+        })
+    }
 }
 
 /// The numbers of a lane.
@@ -129,7 +179,10 @@ impl RoomBody {
             switch: snapshot.control.switch.as_str(),
             message: snapshot.control.message.clone(),
             epoch: view.line.epoch.0,
-            users_per_minute: view.limits.users_per_minute,
+            users_per_minute: view.course.allowed_per_minute,
+            admits_per_minute: view.limits.users_per_minute,
+            autopilot: view.course.autopilot.as_ref().map(AutopilotBody::of),
+            stock: StockBody::of(view),
             max_active: view.limits.max_active,
             turnout: snapshot.turnout.share(room.config.claim_window),
             lanes: lanes(room, view),

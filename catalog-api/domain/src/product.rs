@@ -21,6 +21,10 @@ pub struct Product {
 pub struct Stock {
     /// Units that an order could still hold.
     pub available: i64,
+    /// Units kept for orders that are not paid.
+    pub held: i64,
+    /// Units sold.
+    pub sold: i64,
     /// Grows with every change of the row.
     pub version: i64,
 }
@@ -88,6 +92,8 @@ impl From<&StockChanged> for Stock {
     fn from(changed: &StockChanged) -> Self {
         Self {
             available: changed.available(),
+            held: changed.held,
+            sold: changed.sold,
             version: changed.version,
         }
     }
@@ -96,6 +102,15 @@ impl From<&StockChanged> for Stock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn stock(available: i64, version: i64) -> Stock {
+        Stock {
+            available,
+            held: 0,
+            sold: 0,
+            version,
+        }
+    }
 
     #[test]
     fn the_view_says_when_nothing_is_left() {
@@ -106,22 +121,9 @@ mod tests {
             price: Money::new(129_000, "KRW".parse().unwrap()),
         };
         for (available, sold_out) in [(1, false), (0, true)] {
-            assert_eq!(
-                product
-                    .view(Stock {
-                        available,
-                        version: 7
-                    })
-                    .stock
-                    .sold_out,
-                sold_out
-            );
+            assert_eq!(product.view(stock(available, 7)).stock.sold_out, sold_out);
         }
-        let json = serde_json::to_value(product.view(Stock {
-            available: 2,
-            version: 7,
-        }))
-        .unwrap();
+        let json = serde_json::to_value(product.view(stock(2, 7))).unwrap();
         assert_eq!(
             json["price"],
             serde_json::json!({ "minor": 129_000, "currency": "KRW" })
@@ -134,20 +136,9 @@ mod tests {
 
     #[test]
     fn only_a_higher_version_is_news() {
-        let known = Stock {
-            available: 5,
-            version: 3,
-        };
+        let known = stock(5, 3);
         for (version, news) in [(2, false), (3, false), (4, true)] {
-            assert_eq!(
-                Stock {
-                    available: 9,
-                    version
-                }
-                .is_newer_than(known),
-                news,
-                "{version}"
-            );
+            assert_eq!(stock(9, version).is_newer_than(known), news, "{version}");
         }
     }
 }

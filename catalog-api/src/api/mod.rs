@@ -9,10 +9,12 @@ mod products;
 mod request_body;
 mod segment;
 mod shopper;
+mod signals;
 mod webhooks;
 
 pub use problems::ApiProblem;
 pub use segment::Segment;
+pub use signals::Sources;
 
 use crate::{
     catalog::{Catalog, Nudge},
@@ -78,10 +80,12 @@ pub fn router(shop: SharedShop) -> Router {
         .with_state(shop)
 }
 
-/// The metrics, for a listener that shoppers do not reach.
-pub fn metrics_router(metrics: PrometheusHandle) -> Router {
+/// The metrics, and the signals that the edge goes by, for a listener that shoppers do not reach.
+pub fn metrics_router(metrics: PrometheusHandle, sources: Sources) -> Router {
     Router::new()
         .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/signals", get(signals::show))
+        .with_state(sources)
         .fallback(layers::no_such_address)
 }
 

@@ -132,6 +132,15 @@ mod tests {
     use super::*;
     use contract::Money;
 
+    fn stock(available: i64, version: i64) -> Stock {
+        Stock {
+            available,
+            held: 0,
+            sold: 0,
+            version,
+        }
+    }
+
     fn stocked(id: &str, name: &str, available: i64, version: i64) -> Stocked {
         let price = Money::new(1, "KRW".parse().unwrap());
         let product = Product {
@@ -142,7 +151,7 @@ mod tests {
         };
         Stocked {
             product,
-            stock: Stock { available, version },
+            stock: stock(available, version),
         }
     }
 
@@ -167,7 +176,7 @@ mod tests {
         catalog.put_up(vec![stocked("a", "A", 9, 1)], true);
         let id = "a".parse().unwrap();
         for (available, version, left) in [(8, 2, 8), (9, 1, 8), (5, 4, 5), (6, 3, 5)] {
-            catalog.learn(&id, Stock { available, version });
+            catalog.learn(&id, stock(available, version));
             assert_eq!(catalog.shelf(&id).unwrap().stock().available, left);
         }
         catalog.put_up(vec![stocked("a", "A", 9, 1)], true);
@@ -192,12 +201,6 @@ mod tests {
         assert_eq!(shown(&catalog), names(&[("A", 1), ("B", 2)]));
         catalog.put_up(vec![stocked("b", "B", 2, 1)], true);
         assert_eq!(shown(&catalog), names(&[("B", 2)]));
-        assert!(!catalog.learn(
-            &"a".parse().unwrap(),
-            Stock {
-                available: 1,
-                version: 1
-            }
-        ));
+        assert!(!catalog.learn(&"a".parse().unwrap(), stock(1, 1)));
     }
 }

@@ -21,7 +21,7 @@
 //! "Sold out" is answered from memory, but not for a key whose order may exist already: the last unit may be its own.
 
 use super::{
-    Waiting, envelope,
+    Undecided, Waiting, envelope,
     key_table::{Flight, KeyTable},
 };
 use crate::{
@@ -84,6 +84,8 @@ pub struct Intake {
     pub publisher: Publisher,
     /// Decisions.
     pub waiting: Waiting,
+    /// What is on its way.
+    pub undecided: Undecided,
 }
 
 impl Intake {
@@ -140,11 +142,13 @@ impl Intake {
             request.basket.routed_by().clone(),
             Command::PlaceOrder(place(order_id, request)),
         );
+        let underway = self.undecided.begins(order_id);
         let (published, stored) = tokio::join!(self.publisher.publish(&command), self.look_up(order_id));
         if let Some(stored) = stored {
             return self.earlier(stored, &request.basket).map(Some);
         }
         published.map_err(PlaceError::NotConfirmed)?;
+        underway.confirmed();
         flight.confirmed();
         Ok(None)
     }

@@ -7,12 +7,14 @@ mod announcements;
 mod counter;
 mod intake;
 mod key_table;
+mod undecided;
 mod waiting;
 
 pub use announcements::Announcements;
 pub use counter::{CancelError, Counter, FindError, PayError, SettleError};
 pub use intake::{Intake, PlaceError, PlaceRequest};
 pub use key_table::KeyTable;
+pub use undecided::{Undecided, make_up_for_lost_events};
 pub use waiting::Waiting;
 
 use contract::{Command, Envelope, ProductId};

@@ -5,5 +5,5 @@ mod orders;
 mod products;
 
 pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};
-pub use orders::StoredOrder;
+pub use orders::{StoredOrder, decided_of};
 pub use products::{Freshness, Stocked, read_products};

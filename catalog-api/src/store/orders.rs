@@ -41,6 +41,16 @@ struct Line {
     unit_price_minor: i64,
 }
 
+/// Which of these orders are decided: those that exist.
+pub async fn decided_of(pool: &PgPool, orders: &[OrderId]) -> Result<Vec<OrderId>, sqlx::Error> {
+    let ids: Vec<Uuid> = orders.iter().map(OrderId::as_uuid).collect();
+    let decided: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM orders WHERE id = ANY($1)")
+        .bind(ids)
+        .fetch_all(pool)
+        .await?;
+    Ok(decided.into_iter().map(OrderId::from_uuid).collect())
+}
+
 /// Reads those of the orders that exist: one round trip, however many are asked for.
 pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(

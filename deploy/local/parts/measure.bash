@@ -4,8 +4,8 @@
 measure() {
     local name=${1:-}
     case $name in
-        drop-day | poll | join | orders) ;;
-        *) die "usage: deploy/local/stack measure drop-day|poll|join|orders" ;;
+        drop-day | poll | join | orders | drill-autopilot) ;;
+        *) die "usage: deploy/local/stack measure drop-day|poll|join|orders|drill-autopilot" ;;
     esac
     shift
     folders_make

@@ -21,6 +21,8 @@ pub enum Measurement {
     Orders(OrdersPlan),
     /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
     DropDay(DropDayPlan),
+    /// Whether fewer are let in while the order worker stands still, and as many as before afterwards.
+    DrillAutopilot(DrillAutopilotPlan),
 }
 
 #[derive(Debug, Args)]
@@ -85,4 +87,20 @@ pub struct DropDayPlan {
     /// The folder with the k6 scripts; by default the checkout's.
     #[arg(long)]
     pub scripts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DrillAutopilotPlan {
+    /// How many stand in line; more than come in during the drill.
+    #[arg(long, default_value_t = 4_000)]
+    pub shoppers: u32,
+    /// How many are let in a minute while all is well.
+    #[arg(long, default_value_t = 1_200)]
+    pub users_per_minute: u32,
+    /// How long all is well at first.
+    #[arg(long, default_value_t = 10)]
+    pub calm_seconds: u32,
+    /// How long the worker stands still.
+    #[arg(long, default_value_t = 20)]
+    pub stop_seconds: u32,
 }

@@ -37,6 +37,7 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
         max_active: plan.max_active,
         origin,
         health_path: READY_PATH,
+        room: "",
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
     let shop = Shop::start(origin, edge.public, plan.stock).await?;

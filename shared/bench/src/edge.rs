@@ -25,6 +25,8 @@ pub struct EdgePlan<'a> {
     pub origin: SocketAddr,
     /// The path at which the origin says that it is well.
     pub health_path: &'a str,
+    /// More of the room's table.
+    pub room: &'a str,
 }
 
 /// A running edge.
@@ -107,8 +109,8 @@ health_path = "{}"
 id = "{ROOM}"
 users_per_minute = {}
 max_active = {}
-"#,
-        plan.origin, plan.health_path, plan.users_per_minute, plan.max_active
+{}"#,
+        plan.origin, plan.health_path, plan.users_per_minute, plan.max_active, plan.room
     );
     scratch.write("waiting-room.toml", text)
 }

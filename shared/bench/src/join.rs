@@ -34,6 +34,7 @@ pub async fn measure(plan: &JoinPlan) -> anyhow::Result<Verdict> {
         max_active: 1,
         origin: origin.address,
         health_path: "/",
+        room: "",
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
     let bytes_before = memory(&redis)?;

@@ -7,6 +7,7 @@
 mod books;
 mod cli;
 mod crowd;
+mod drill_autopilot;
 mod drop_day;
 mod edge;
 mod http;
@@ -63,5 +64,6 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
         Measurement::Join(plan) => join::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
+        Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,
     }
 }

@@ -104,9 +104,11 @@ struct Turn {
     round: u32,
 }
 
+/// An order as it is answered.
 #[derive(Deserialize)]
-struct Order {
-    order_id: Uuid,
+pub struct Order {
+    /// Its identifier.
+    pub order_id: Uuid,
     state: String,
 }
 
@@ -150,7 +152,7 @@ impl Turn {
 }
 
 /// Sends an order until it is accepted: "later" is an answer too, and the same key is the same order.
-async fn accepted(connection: &mut Connection, request: &[u8]) -> anyhow::Result<Order> {
+pub async fn accepted(connection: &mut Connection, request: &[u8]) -> anyhow::Result<Order> {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {
         let answer = connection.exchange(request).await?;

@@ -38,6 +38,7 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
         max_active: 1_000_000,
         origin,
         health_path: READY_PATH,
+        room: "",
     };
     let edge = Arc::new(Edge::start(&scratch, &edge_plan).await?);
     let public = edge.public;

@@ -27,6 +27,7 @@ pub async fn measure(plan: &PollPlan) -> anyhow::Result<Verdict> {
         max_active: 1,
         origin: origin.address,
         health_path: "/",
+        room: "",
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
     say(&format!("{} shoppers join ...", plan.shoppers));

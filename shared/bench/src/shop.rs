@@ -16,7 +16,9 @@ pub const READY_PATH: &str = "/readyz";
 /// A running shop.
 pub struct Shop {
     // Dropped in this order: processes first, then what they use.
-    _processes: [Process; 3],
+    _catalog: Process,
+    worker: Process,
+    _payments: Process,
     database: Database,
     _broker: BrokerNamespace,
 }
@@ -32,6 +34,16 @@ struct Wiring<'a> {
 impl Shop {
     /// Starts a shop at `address` with `stock` units of one product, behind the edge that listens at `edge`.
     pub async fn start(address: SocketAddr, edge: SocketAddr, stock: u32) -> anyhow::Result<Self> {
+        Self::start_telling(address, edge, stock, free_address()).await
+    }
+
+    /// The same; at `signals` it says how it is.
+    pub async fn start_telling(
+        address: SocketAddr,
+        edge: SocketAddr,
+        stock: u32,
+        signals: SocketAddr,
+    ) -> anyhow::Result<Self> {
         let database = Database::try_fresh().await?;
         seed(&database, stock)
             .await
@@ -50,16 +62,25 @@ impl Shop {
             secret,
         };
         let (worker, payments) = (free_address(), free_address());
-        let processes = [
-            wiring.payments(payments, address).try_start().await?,
-            wiring.worker(worker, payments).try_start().await?,
-            wiring.catalog(address, edge, payments).try_start().await?,
-        ];
+        let catalog = wiring.catalog(address, edge, payments);
+        let payments_process = wiring.payments(payments, address).try_start().await?;
+        let worker = wiring.worker(worker, payments).try_start().await?;
+        let catalog = catalog
+            .env("CATALOG_API_METRICS_LISTEN", signals)
+            .try_start()
+            .await?;
         Ok(Self {
-            _processes: processes,
+            _catalog: catalog,
+            worker,
+            _payments: payments_process,
             database,
             _broker: broker,
         })
+    }
+
+    /// The process that decides orders.
+    pub fn worker(&self) -> &Process {
+        &self.worker
     }
 
     /// Its database, to be looked at from outside.

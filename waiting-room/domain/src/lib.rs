@@ -5,6 +5,7 @@
 //! both are held to them by one test suite.
 
 mod admission;
+mod autopilot;
 mod call_log;
 mod control;
 mod estimate;
@@ -12,15 +13,21 @@ mod lane;
 mod line;
 mod method;
 mod moment;
+mod ramp;
 mod room;
 mod rounds;
 mod schedule;
 mod session;
 mod snapshot;
+mod steering;
+mod stock;
 mod ticket;
 mod turnout;
 
 pub use admission::{ADMISSION_COST, Decision, Doors, LaneDecision, Policy, decide};
+pub use autopilot::{
+    Autopilot, AutopilotRule, AutopilotState, NotAState, Reading, Reason, SignalName, Signals, Step, Targets,
+};
 pub use call_log::{CallLog, CallLogError};
 pub use control::{Control, ControlChange, MESSAGE_MAX_CHARS, NoSuchSwitch, Rules, Switch};
 pub use estimate::{PollPacing, WaitRange, wait_range};
@@ -31,10 +38,13 @@ pub use line::{
 };
 pub use method::{Method, NoSuchMethod};
 pub use moment::Moment;
+pub use ramp::Ramp;
 pub use room::{Limits, LimitsError, SessionRule, TICK};
 pub use rounds::{Rounds, RoundsError};
 pub use schedule::{Epoch, Phase, Schedule, ScheduleError, ScheduledDrop};
 pub use session::SessionId;
 pub use snapshot::{Lane, Snapshot, Standing};
+pub use steering::{NotSteering, Steering, StockSeen};
+pub use stock::{Reach, Stock, Taken, closes_to_newcomers, reach};
 pub use ticket::{RoomTag, TICKET_CHARS, Ticket, TicketError, TicketId, TicketKey, TicketKeys};
 pub use turnout::{DELAYS, Turnout, TurnoutError, delay_index};

@@ -28,6 +28,12 @@ impl Moment {
         Self(self.0.saturating_add(millis(by)))
     }
 
+    /// This much earlier.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(by)))
+    }
+
     /// How long after `earlier` this is; nothing if it is before: clocks step back, ages do not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -10,6 +10,12 @@ pub struct Epoch(pub u32);
 impl Epoch {
     /// The line of a room that has no schedule: it is always open.
     pub const ALWAYS: Self = Self(1);
+
+    /// When the doors of this drop open or opened; nothing for the line of a room that is always open.
+    pub fn doors_open(self) -> Option<Moment> {
+        let ms = u64::from(self.0).saturating_mul(1_000);
+        (self != Self::ALWAYS).then(|| Moment::from_unix_ms(ms))
+    }
 }
 
 /// One drop: people may line up, then the doors open, then they close.
@@ -162,6 +168,8 @@ mod tests {
 
     #[test]
     fn a_room_without_drops_is_always_open() {
+        assert_eq!(Epoch::ALWAYS.doors_open(), None);
+        assert_eq!(drop(1, 2, 3).epoch().doors_open(), Some(second(2)));
         assert_eq!(
             Schedule::default().at(second(0)),
             (Epoch(1), Phase::Open { doors_close: None })

@@ -4,8 +4,10 @@
 //! once, each with its place, and nothing but a valid [`Config`] exists further in.
 
 mod raw;
+mod steering;
 mod validate;
 
+pub use steering::{SteeringConfig, StockConfig};
 pub use validate::Mistakes;
 
 use contract::RoomId;
@@ -81,6 +83,8 @@ pub struct RoomConfig {
     pub session: SessionRule,
     /// When the doors are open.
     pub schedule: Schedule,
+    /// What the admission follows besides the limits.
+    pub steering: SteeringConfig,
     /// How its pages look.
     pub pages: PageConfig,
 }

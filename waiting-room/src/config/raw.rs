@@ -1,5 +1,6 @@
 //! The config file as it is written: names and defaults, nothing checked. An unknown name is a mistake.
 
+use super::steering::{RawAutopilot, RawRamp, RawSignals, RawStock};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::value::Datetime;
@@ -65,6 +66,10 @@ pub(super) struct Room {
     pub(super) session: Session,
     #[serde(default, rename = "drop")]
     pub(super) drops: Vec<ScheduledDrop>,
+    pub(super) ramp: Option<RawRamp>,
+    pub(super) autopilot: Option<RawAutopilot>,
+    pub(super) signals: Option<RawSignals>,
+    pub(super) stock: Option<RawStock>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,6 +155,10 @@ impl Config {
             assets: None,
             session: Session::default(),
             drops: Vec::new(),
+            ramp: None,
+            autopilot: None,
+            signals: None,
+            stock: None,
         };
         Self {
             edge: Edge::default(),

@@ -1,6 +1,9 @@
 //! From what was written to what is meant, with every mistake on the way.
 
-use super::{BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, raw};
+use super::{
+    BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, raw,
+    steering::{RawSteering, read_steering},
+};
 use contract::RoomId;
 use std::{fmt, net::SocketAddr, time::Duration};
 use time::OffsetDateTime;
@@ -39,16 +42,16 @@ impl std::error::Error for Mistakes {}
 
 /// Collects mistakes while reading goes on.
 #[derive(Default)]
-struct Notes(Vec<String>);
+pub(super) struct Notes(Vec<String>);
 
 impl Notes {
     /// The value, or a note of what is wrong at `place`.
-    fn take<T, E: fmt::Display>(&mut self, place: &str, read: Result<T, E>) -> Option<T> {
+    pub(super) fn take<T, E: fmt::Display>(&mut self, place: &str, read: Result<T, E>) -> Option<T> {
         read.map_err(|error| self.0.push(format!("{place}: {error}")))
             .ok()
     }
 
-    fn check(&mut self, place: &str, holds: bool, otherwise: &str) {
+    pub(super) fn check(&mut self, place: &str, holds: bool, otherwise: &str) {
         if !holds {
             self.0.push(format!("{place}: {otherwise}"));
         }
@@ -198,6 +201,14 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         (5..=600).contains(&window),
         "claim_window_seconds must be from 5 to 600",
     );
+    let steering = RawSteering {
+        ramp: raw.ramp,
+        autopilot: raw.autopilot,
+        signals: raw.signals,
+        stock: raw.stock,
+    };
+    let has_drops = !raw.drops.is_empty();
+    let steering = read_steering(notes, &place, &steering, raw.users_per_minute, has_drops);
     let (id, schedule, method) = (id?, schedule?, method?);
     // A room that is always open has no pre-queue to draw.
     let method = match method {
@@ -205,6 +216,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         method => method,
     };
     Some(RoomConfig {
+        steering,
         method,
         lanes,
         beacon,

@@ -4,6 +4,7 @@ use super::origins::RunningOrigin;
 use crate::{
     gate::{Gate, Listener, Outcome, PASS_HEADER, Passage},
     reply::Reply,
+    signals::Asked,
 };
 use async_trait::async_trait;
 use contract::Problem;
@@ -21,6 +22,14 @@ const SESSION_HEADER: HeaderName = HeaderName::from_static("waiting-room-session
 const ROOM_HEADER: HeaderName = HeaderName::from_static("waiting-room-room");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// A request on its way.
+#[derive(Debug, Default)]
+pub(super) struct Visit {
+    passage: Passage,
+    /// What the origin was asked, until it answers.
+    asked: Option<Asked>,
+}
+
 /// The edge's proxy.
 pub(super) struct Edge {
     pub(super) gate: Arc<Gate>,
@@ -29,21 +38,21 @@ pub(super) struct Edge {
 
 #[async_trait]
 impl ProxyHttp for Edge {
-    type CTX = Passage;
+    type CTX = Visit;
 
-    fn new_ctx(&self) -> Passage {
-        Passage::default()
+    fn new_ctx(&self) -> Visit {
+        Visit::default()
     }
 
     /// Answers true when the request was answered here.
-    async fn request_filter(&self, session: &mut Session, passage: &mut Passage) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, visit: &mut Visit) -> Result<bool> {
         match self.gate.decide(session.req_header()).await {
             Outcome::Answer(reply) => {
                 write(session, reply).await?;
                 Ok(true)
             }
             Outcome::Proxy(granted) => {
-                *passage = granted;
+                visit.passage = granted;
                 Ok(false)
             }
             Outcome::Events(listener) => {
@@ -53,8 +62,14 @@ impl ProxyHttp for Edge {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
-        let peer = self.origin(passage).and_then(RunningOrigin::peer);
+    async fn upstream_peer(&self, session: &mut Session, visit: &mut Visit) -> Result<Box<HttpPeer>> {
+        if visit.asked.is_none()
+            && let Some(admitted) = &visit.passage.admitted
+        {
+            let patient = takes_its_time(session.req_header());
+            visit.asked = Some(admitted.room.ear.origin.asks(patient));
+        }
+        let peer = self.origin(&visit.passage).and_then(RunningOrigin::peer);
         peer.map(Box::new)
             .ok_or_else(|| Error::explain(ErrorType::ConnectError, "no server of the origin is well"))
     }
@@ -63,8 +78,9 @@ impl ProxyHttp for Edge {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        passage: &mut Passage,
+        visit: &mut Visit,
     ) -> Result<()> {
+        let passage = &visit.passage;
         let theirs: Vec<HeaderName> = request
             .headers
             .keys()
@@ -92,8 +108,12 @@ impl ProxyHttp for Edge {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        passage: &mut Passage,
+        visit: &mut Visit,
     ) -> Result<()> {
+        if let Some(asked) = visit.asked.take() {
+            asked.answered(response.status.as_u16());
+        }
+        let passage = &visit.passage;
         let Some(admitted) = &passage.admitted else {
             return Ok(());
         };
@@ -115,8 +135,12 @@ impl ProxyHttp for Edge {
         Ok(())
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, _: &mut Passage) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, visit: &mut Visit) -> FailToProxy {
         let status = status_of(error);
+        // Whatever the visitor did wrong says nothing about the origin.
+        if let Some(asked) = visit.asked.take().filter(|_| status >= 500) {
+            asked.failed();
+        }
         // A visitor who went away needs no answer.
         if status != 0 {
             let problem = Problem::new(status, "origin", "The shop does not answer right now");
@@ -151,6 +175,12 @@ impl Edge {
             );
         }
     }
+}
+
+/// Whether the visitor asks the origin to wait for something: RFC 7240.
+fn takes_its_time(request: &RequestHeader) -> bool {
+    let mut preferences = request.headers.get_all("prefer").iter();
+    preferences.any(|value| value.as_bytes().windows(5).any(|part| part == b"wait="))
 }
 
 /// 0 when there is nobody to answer.

@@ -188,6 +188,7 @@ impl Gate {
         }
         let given = match self.give_place(room, Joining::default()).await {
             Ok(given) => given,
+            Err(Unavailable::SoldOut) => return Outcome::Answer(self.show_sold_out(request, room, view)),
             Err(unavailable) => return self.unavailable(request, room, &unavailable),
         };
         let set = cookies.set_place(&given);
@@ -287,6 +288,14 @@ impl Gate {
         let page = self
             .pages
             .shut(&Reader::of(request), &room.config, &shut(view), message);
+        Reply::page(StatusCode::OK, page)
+    }
+
+    fn show_sold_out(&self, request: &Parts, room: &Room, view: &View) -> Reply {
+        let message = view.snapshot.control.message.as_deref();
+        let page = self
+            .pages
+            .shut(&Reader::of(request), &room.config, &Shut::SoldOut, message);
         Reply::page(StatusCode::OK, page)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     CookieNames, Gate, accepts_page,
-    place::{Given, doors_open, place, session_of},
+    place::{Given, StockBody, doors_open, place, session_of},
     tokens::TICKET_HEADER_NAME,
     wants_page,
 };
@@ -30,6 +30,8 @@ pub(super) fn unavailable_problem(why: &Unavailable) -> Problem {
     match why {
         Unavailable::NotJoinable => Problem::new(409, "not-joinable", "Nobody can join now")
             .detail("See the room's snapshot for when."),
+        Unavailable::SoldOut => Problem::new(409, "sold-out", "Everything is sold out")
+            .detail("The line opens again if something comes back."),
         _ => Problem::new(503, "unavailable", "Not available right now")
             .detail("Nobody loses a place. Try again in a moment."),
     }
@@ -47,6 +49,9 @@ struct PublicSnapshot<'a> {
     called: u64,
     waiting: u64,
     users_per_minute: u32,
+    /// What is left for whoever comes now, if the room knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<StockBody>,
     /// From these a client computes its own place: its rank is its number, or drawn by the seed of its round.
     lanes: Vec<PublicLane<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,6 +203,10 @@ impl Gate {
         browser: Option<&Reader<'_>>,
     ) -> Reply {
         let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
+        let joining = Joining {
+            returns: known.is_some(),
+            ..Joining::default()
+        };
         let known = known.filter(|ticket| {
             view.standing(&room.config, ticket) != Standing::Missed
                 && !room.sessions.has_ended(&session_of(ticket))
@@ -209,7 +218,7 @@ impl Gate {
                 receipt: None,
                 is_new: false,
             },
-            None => match self.give_place(room, Joining::default()).await {
+            None => match self.give_place(room, joining).await {
                 Ok(given) => given,
                 Err(unavailable) => return self.no_place(room, &unavailable, browser),
             },
@@ -304,6 +313,7 @@ fn snapshot(room: &Arc<Room>, view: &View) -> Reply {
         called: snapshot.called(),
         waiting: snapshot.waiting(),
         users_per_minute: view.limits.users_per_minute,
+        stock: view.stock_ahead(snapshot.waiting()).map(StockBody::from),
         lanes: lanes
             .map(|(lane, id)| PublicLane {
                 name: config.lanes.name(LaneId(id)),

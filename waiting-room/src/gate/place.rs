@@ -1,7 +1,7 @@
 //! A shopper's place in line: read from the ticket, or given.
 
 use super::{CookieNames, Gate};
-use crate::rooms::{Dealt, Joining, Room, Unavailable, View};
+use crate::rooms::{Dealt, Joining, Room, StockAhead, Unavailable, View};
 use http::HeaderMap;
 use serde::Serialize;
 use std::time::Duration;
@@ -32,6 +32,9 @@ pub struct Place<'a> {
     phase: &'static str,
     switch: &'static str,
     users_per_minute: u32,
+    /// What is left, if the room knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<StockBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     doors_open_unix_ms: Option<u64>,
     server_time_unix_ms: u64,
@@ -47,6 +50,23 @@ pub struct Place<'a> {
     /// The proof that the ticket is in the public log; only when the ticket is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) receipt: Option<&'a str>,
+}
+
+/// What is left, and whether it reaches as far as the place.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct StockBody {
+    left: u64,
+    /// `likely`, `unlikely` or `beyond`.
+    reach: &'static str,
+}
+
+impl From<StockAhead> for StockBody {
+    fn from(stock: StockAhead) -> Self {
+        Self {
+            left: stock.left,
+            reach: stock.reach.as_str(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -128,6 +148,7 @@ pub(super) fn place<'a>(room: &'a Room, view: &'a View, ticket: &Ticket) -> Plac
         phase: view.phase.as_str(),
         switch: control.switch.as_str(),
         users_per_minute: view.limits.users_per_minute,
+        stock: stock(view, &stands),
         doors_open_unix_ms: doors_open(&view.phase).map(Moment::unix_ms),
         server_time_unix_ms: now.unix_ms(),
         holding: view.is_stale(),
@@ -135,6 +156,18 @@ pub(super) fn place<'a>(room: &'a Room, view: &'a View, ticket: &Ticket) -> Plac
         ticket: None,
         receipt: None,
     }
+}
+
+/// What is left for somebody who still waits. Who was called is not to be told that nothing is left: a unit that was
+/// there a second ago may be theirs.
+fn stock(view: &View, stands: &Stands) -> Option<StockBody> {
+    let ahead = match stands.state {
+        "waiting" => stands.ahead,
+        // Anybody may be drawn first, or last: in the middle it is said for most.
+        "to_be_drawn" => stands.ahead + stands.among.unwrap_or(0) / 2,
+        _ => return None,
+    };
+    view.stock_ahead(ahead).map(StockBody::from)
 }
 
 /// A standing as it is told.

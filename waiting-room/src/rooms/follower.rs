@@ -1,16 +1,16 @@
 //! Follows a line: looks at it every tick, and decides whom to call while this edge holds the lease.
 
 use super::{
-    Room, draw,
+    Course, Room, draw,
     view::{LineMemory, View},
 };
-use crate::store::{EdgeId, Fence, LOG_LINES_AT_ONCE, LineKey, Look, Observation, StoreError};
+use crate::store::{EdgeId, LOG_LINES_AT_ONCE, LineKey, Look, Observation, StoreError};
 use clock::Clock;
 use std::sync::Arc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use waiting_room_domain::{Advance, Doors, Moment, Rules, TICK, decide};
+use waiting_room_domain::{Advance, Doors, Limits, Moment, Rules, TICK, decide};
 
 /// Looks at sessions ended up to this long before the last look, in case two writes crossed.
 const LOOK_BACK_MS: u64 = 2_000;
@@ -60,7 +60,7 @@ impl Follower {
             edge: &self.edge,
             marks: &memory.marks(),
             ended_since: Moment::from_unix_ms(before.unix_ms().saturating_sub(LOOK_BACK_MS)),
-            report: "",
+            report: &self.report_of_origin(),
         };
         let mut observation = self.room.store.observe(&line, look).await?;
         let seen_at = Instant::now();
@@ -76,7 +76,7 @@ impl Follower {
         }
         gauge(&self.room, &view);
         self.restore_log(&view, observation.log_length).await?;
-        self.lead(&view, observation.lease, observation.log_length).await
+        self.lead(&view, &observation).await
     }
 
     fn view(
@@ -89,15 +89,27 @@ impl Follower {
         let config = &self.room.config;
         let snapshot = observation.snapshot.clone();
         let (_, phase) = config.schedule.at(snapshot.taken_at);
+        let steerer = self.room.steerer(&line, &snapshot);
+        let limits = Limits {
+            users_per_minute: steerer.rate(snapshot.taken_at, &snapshot.autopilot),
+            ..snapshot.control.limits(config.limits)
+        };
         View {
             line,
             phase,
             rules: Rules::of(&phase, snapshot.control.switch),
-            limits: snapshot.control.limits(config.limits),
+            limits,
+            course: Course::of(&self.room, &snapshot),
             snapshot,
             memory,
             seen_at,
         }
+    }
+
+    /// What this edge sees of the origin, if anybody goes by it.
+    fn report_of_origin(&self) -> String {
+        let autopilot = self.room.config.steering.autopilot;
+        autopilot.map_or_else(String::new, |_| self.room.ear.report())
     }
 
     /// Tells the store what it has lost of the public log.
@@ -136,7 +148,9 @@ impl Follower {
         }
     }
 
-    async fn lead(&mut self, view: &View, lease: Option<Fence>, log_length: u64) -> Result<(), StoreError> {
+    async fn lead(&mut self, view: &View, observation: &Observation) -> Result<(), StoreError> {
+        let lease = observation.lease;
+        self.room.ear.set_listening(lease.is_some());
         if lease.is_some() != self.leading {
             self.leading = lease.is_some();
             info!(line = %view.line, leading = self.leading, "the lease changed hands");
@@ -146,11 +160,16 @@ impl Follower {
             return Ok(());
         }
         let config = &self.room.config;
-        let mut decision = decide(&view.snapshot, &view.policy(config));
+        let steered = self.room.steer(view, &observation.reports);
+        let mut policy = view.policy(config);
+        policy.limits.users_per_minute = steered.users_per_minute;
+        let mut decision = decide(&view.snapshot, &policy);
+        decision.autopilot.clone_from(&steered.autopilot);
+        decision.stock.clone_from(&steered.stock);
         if config.keeps_log {
             let ledger = view.ledger();
             // Who has not read all of the log yet must not add to it.
-            if ledger.length() != log_length {
+            if ledger.length() != observation.log_length {
                 return Ok(());
             }
             draw::write(&self.room, view, &ledger, &mut decision);
@@ -162,7 +181,7 @@ impl Follower {
             .advance(&view.line, &self.edge, fence, revision, &decision)
             .await?
         {
-            Advance::Written => {}
+            Advance::Written => self.room.steered(&steered),
             // Somebody changed something in between; the next tick decides on what is true then.
             Advance::Stale => metrics::counter!("waiting_room_stale_decisions_total").increment(1),
         }
@@ -192,6 +211,11 @@ fn is_news(before: &View, now: &View) -> bool {
         || before.phase.as_str() != now.phase.as_str()
         || before.snapshot.control != now.snapshot.control
         || before.snapshot.draw_step != now.snapshot.draw_step
+        || nothing_left(before) != nothing_left(now)
+}
+
+fn nothing_left(view: &View) -> bool {
+    view.stock().is_some_and(|stock| stock.left == 0)
 }
 
 #[expect(
@@ -216,6 +240,7 @@ fn gauge(room: &Room, view: &View) {
         f64::from(view.limits.users_per_minute),
     );
     set("waiting_room_listeners", room.listeners.how_many() as f64);
+    view.gauge_course(room);
     set("waiting_room_max_active", f64::from(view.limits.max_active));
     let calls = view.rules.doors == Doors::Open;
     set("waiting_room_open", f64::from(u8::from(calls)));

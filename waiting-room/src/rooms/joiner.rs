@@ -36,6 +36,9 @@ pub struct Joining {
     pub holder: Option<Holder>,
     /// The place that they have and that is worth nothing any more.
     pub instead_of: Option<TicketId>,
+    /// Whether they had a place in this line before. A line that is sold out is closed to newcomers, not to somebody
+    /// who comes back to look after an order.
+    pub returns: bool,
 }
 
 /// A place in line.
@@ -136,15 +139,15 @@ async fn deal_to(room: &Room, mut group: Vec<Shopper>) {
 }
 
 fn refuse(group: impl Iterator<Item = Shopper>, why: &Unavailable) {
-    let not_joinable = matches!(why, Unavailable::NotJoinable);
-    if !not_joinable {
+    let expected = matches!(why, Unavailable::NotJoinable | Unavailable::SoldOut);
+    if !expected {
         tracing::warn!(error = format!("{why:#}"), "could not deal numbers");
     }
     for shopper in group {
-        let why = if not_joinable {
-            Unavailable::NotJoinable
-        } else {
-            Unavailable::Recovering
+        let why = match why {
+            Unavailable::NotJoinable => Unavailable::NotJoinable,
+            Unavailable::SoldOut => Unavailable::SoldOut,
+            _ => Unavailable::Recovering,
         };
         // A shopper who has gone needs no answer.
         let _ = shopper.answer.send(Err(why));
@@ -164,6 +167,11 @@ async fn try_deal(room: &Room, group: &mut Vec<Shopper>) -> Result<(), Unavailab
     }
     if group.iter().any(|shopper| shopper.joining.holder.is_some()) {
         answer_holders(room, &view.line, group).await?;
+    }
+    // Who has a place keeps it; a new one would be worth nothing.
+    if view.is_sold_out(&room.config) {
+        let newcomers = group.extract_if(.., |shopper| !shopper.joining.returns);
+        refuse(newcomers, &Unavailable::SoldOut);
     }
     let mut dealing = take_one_of_each(group);
     let ids: Vec<TicketId> = dealing.iter().map(|_| clock::random_bytes()).collect();

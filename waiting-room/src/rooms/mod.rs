@@ -8,17 +8,20 @@ mod joiner;
 mod ledger;
 mod listeners;
 mod sessions;
+mod steering;
 mod view;
 
 pub use joiner::{Dealt, Joining};
 pub use ledger::Ledger;
 pub use listeners::ListenerCount;
 pub use sessions::Sessions;
+pub use steering::{Course, StockAhead};
 pub use view::View;
 
 use crate::{
     config::RoomConfig,
     keys::DrawSecrets,
+    signals::Ear,
     store::{EdgeId, LineStore, StoreError},
 };
 use arc_swap::ArcSwapOption;
@@ -50,6 +53,9 @@ pub enum Unavailable {
     /// There is no lining up now: too early or over.
     #[error("nobody can join now")]
     NotJoinable,
+    /// Nothing is left for whoever comes now, though something may come back.
+    #[error("everything is sold out")]
+    SoldOut,
     /// Too many wait for their number at this moment.
     #[error("too many join at once")]
     Overloaded,
@@ -69,6 +75,8 @@ pub struct Room {
     pub sessions: Sessions,
     /// How often shoppers may ask.
     pub pacing: PollPacing,
+    /// What is heard of the shop behind it.
+    pub ear: Arc<Ear>,
     view: ArcSwapOption<View>,
     store: Arc<dyn LineStore>,
     secrets: Arc<DrawSecrets>,
@@ -98,6 +106,9 @@ pub struct Rooms {
 
 impl Rooms {
     /// Sets up the rooms and starts their tasks.
+    ///
+    /// # Errors
+    /// When there is no client to ask a shop with.
     pub fn start(
         configs: Vec<RoomConfig>,
         pacing: PollPacing,
@@ -105,7 +116,7 @@ impl Rooms {
         store: &Arc<dyn LineStore>,
         clock: &Arc<dyn Clock>,
         shutdown: &Shutdown,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let edge = EdgeId(hex(clock::random_bytes::<8>()));
         let secrets = Arc::new(secrets);
         let rooms = configs.into_iter().map(|config| {
@@ -115,6 +126,7 @@ impl Rooms {
                 counters: Counters::of(&config.id),
                 config,
                 pacing,
+                ear: Arc::default(),
                 view: ArcSwapOption::empty(),
                 store: Arc::clone(store),
                 secrets: Arc::clone(&secrets),
@@ -137,11 +149,11 @@ impl Rooms {
                 shutdown.spawn("ask the beacon", ask);
             }
             shutdown.spawn("renew sessions", sessions::renew(Arc::clone(&room), token));
-            room
+            steering::listen(&room, shutdown)?;
+            Ok(room)
         });
-        Self {
-            rooms: rooms.collect(),
-        }
+        let rooms: anyhow::Result<Vec<_>> = rooms.collect();
+        Ok(Self { rooms: rooms? })
     }
 
     /// The room with this identifier.

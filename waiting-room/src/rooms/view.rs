@@ -1,6 +1,6 @@
 //! What this edge last saw of a line.
 
-use super::ledger::Ledger;
+use super::{ledger::Ledger, steering::Course};
 use crate::{
     config::RoomConfig,
     store::{Known, LineKey},
@@ -31,8 +31,10 @@ pub struct View {
     pub phase: Phase,
     /// What may be done.
     pub rules: Rules,
-    /// The limits in force.
+    /// The limits in force: the operator's, or less while a drop begins or the shop is slow.
     pub limits: Limits,
+    /// What the admission follows.
+    pub course: Course,
     pub(super) memory: Arc<LineMemory>,
     pub(super) seen_at: Instant,
 }

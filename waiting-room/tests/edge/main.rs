@@ -7,14 +7,17 @@
     reason = "tests may panic"
 )]
 
+mod autopilot;
 mod bad_input;
 mod connections;
 mod draws;
 mod events;
 mod failures;
 mod fairness;
+mod fake_shop;
 mod harness;
 mod operators;
 mod pages;
 mod shoppers;
+mod stock;
 mod two_edges;
