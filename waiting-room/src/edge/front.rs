@@ -126,10 +126,7 @@ async fn send_events(stream: &mut Stream, mut listener: Listener, shutdown: &Shu
     let mut shutdown = shutdown.clone();
     let mut to_send = Listener::http1_head();
     let mut ignored = [0; 64];
-    loop {
-        let Some((event, pause)) = listener.tell() else {
-            break;
-        };
+    while let Some((event, pause)) = listener.tell() {
         to_send.extend_from_slice(event.as_bytes());
         let sent = fast_timeout(SENT_WITHIN, async {
             stream.write_all(&to_send).await?;

@@ -3,7 +3,8 @@
 use crate::harness::{Edge, SOON, origin};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The places that a stream of events tells of.
 struct Places {
