@@ -3,12 +3,15 @@
 //! The file is read as it stands, then checked as a whole: every mistake is reported at
 //! once, each with its place, and nothing but a valid [`Config`] exists further in.
 
+mod entrance;
 mod raw;
 mod validate;
 
+pub use entrance::{BypassRule, EntranceConfig, IdentityConfig, JwksPlace, ProofConfig, TokenPlace};
 pub use validate::Mistakes;
 
 use contract::RoomId;
+use ipnet::IpNet;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -29,6 +32,8 @@ pub struct Config {
     pub grace: Duration,
     /// The folder with further languages of the pages.
     pub languages: Option<PathBuf>,
+    /// Proxies in front, which say whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where requests go. The first one takes what no room guards.
     pub origins: Vec<Origin>,
     /// What is guarded.
@@ -83,6 +88,8 @@ pub struct RoomConfig {
     pub schedule: Schedule,
     /// How its pages look.
     pub pages: PageConfig,
+    /// Who may get a place.
+    pub entrance: EntranceConfig,
 }
 
 /// What a room's pages have of their own.
@@ -112,6 +119,8 @@ pub struct Lanes {
     pub names: Vec<String>,
     /// Their parts of the rate.
     pub weights: Vec<u32>,
+    /// Whether only who is invited may stand in them.
+    pub invited_only: Vec<bool>,
 }
 
 impl Lanes {

@@ -1,5 +1,6 @@
 //! The config file as it is written: names and defaults, nothing checked. An unknown name is a mistake.
 
+use super::entrance::{RawBypass, RawIdentity, RawLimits, RawProof};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::value::Datetime;
@@ -24,6 +25,7 @@ pub(super) struct Edge {
     pub(super) secure_cookies: bool,
     pub(super) grace_seconds: u64,
     pub(super) languages: Option<PathBuf>,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +67,12 @@ pub(super) struct Room {
     pub(super) session: Session,
     #[serde(default, rename = "drop")]
     pub(super) drops: Vec<ScheduledDrop>,
+    pub(super) identity: Option<RawIdentity>,
+    pub(super) proof: Option<RawProof>,
+    #[serde(default, rename = "bypass")]
+    pub(super) bypasses: Vec<RawBypass>,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +92,8 @@ pub(super) struct Lane {
     pub(super) name: String,
     #[serde(default = "one")]
     pub(super) weight: u32,
+    #[serde(default)]
+    pub(super) invited_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +102,7 @@ pub(super) struct Session {
     pub(super) length_seconds: u64,
     pub(super) sliding: bool,
     pub(super) hard_cap_seconds: u64,
+    pub(super) clients_max: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +121,7 @@ impl Default for Edge {
             secure_cookies: false,
             grace_seconds: 5,
             languages: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -120,6 +132,7 @@ impl Default for Session {
             length_seconds: 600,
             sliding: true,
             hard_cap_seconds: 3_600,
+            clients_max: 10,
         }
     }
 }
@@ -150,6 +163,10 @@ impl Config {
             assets: None,
             session: Session::default(),
             drops: Vec::new(),
+            identity: None,
+            proof: None,
+            bypasses: Vec::new(),
+            limits: RawLimits::default(),
         };
         Self {
             edge: Edge::default(),

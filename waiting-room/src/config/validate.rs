@@ -1,6 +1,6 @@
 //! From what was written to what is meant, with every mistake on the way.
 
-use super::{BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, raw};
+use super::{BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, entrance, raw};
 use contract::RoomId;
 use std::{fmt, net::SocketAddr, time::Duration};
 use time::OffsetDateTime;
@@ -39,16 +39,16 @@ impl std::error::Error for Mistakes {}
 
 /// Collects mistakes while reading goes on.
 #[derive(Default)]
-struct Notes(Vec<String>);
+pub(super) struct Notes(pub(super) Vec<String>);
 
 impl Notes {
     /// The value, or a note of what is wrong at `place`.
-    fn take<T, E: fmt::Display>(&mut self, place: &str, read: Result<T, E>) -> Option<T> {
+    pub(super) fn take<T, E: fmt::Display>(&mut self, place: &str, read: Result<T, E>) -> Option<T> {
         read.map_err(|error| self.0.push(format!("{place}: {error}")))
             .ok()
     }
 
-    fn check(&mut self, place: &str, holds: bool, otherwise: &str) {
+    pub(super) fn check(&mut self, place: &str, holds: bool, otherwise: &str) {
         if !holds {
             self.0.push(format!("{place}: {otherwise}"));
         }
@@ -69,6 +69,8 @@ pub(super) fn validate(raw: raw::Config) -> Result<Config, Mistakes> {
         raw.edge.grace_seconds <= 300,
         "must be at most 300",
     );
+    let trusted_proxies =
+        entrance::read_networks(&mut notes, "edge.trusted_proxies", &raw.edge.trusted_proxies);
     notes.check(
         "origin",
         !raw.origins.is_empty(),
@@ -96,6 +98,7 @@ pub(super) fn validate(raw: raw::Config) -> Result<Config, Mistakes> {
             secure_cookies: raw.edge.secure_cookies,
             grace: Duration::from_secs(raw.edge.grace_seconds),
             languages: raw.edge.languages,
+            trusted_proxies,
             origins,
             rooms,
         }),
@@ -198,6 +201,14 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         (5..=600).contains(&window),
         "claim_window_seconds must be from 5 to 600",
     );
+    let said = entrance::RawEntrance {
+        identity: raw.identity,
+        proof: raw.proof,
+        bypasses: raw.bypasses,
+        limits: raw.limits,
+        clients_max: raw.session.clients_max,
+    };
+    let entrance = entrance::read(notes, &place, said);
     let (id, schedule, method) = (id?, schedule?, method?);
     // A room that is always open has no pre-queue to draw.
     let method = match method {
@@ -205,6 +216,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         method => method,
     };
     Some(RoomConfig {
+        entrance,
         method,
         lanes,
         beacon,
@@ -259,6 +271,7 @@ fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {
         return Lanes {
             names: vec!["general".to_owned()],
             weights: vec![1],
+            invited_only: vec![false],
         };
     }
     let names: Vec<String> = raw.iter().map(|lane| lane.name.clone()).collect();
@@ -276,6 +289,7 @@ fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {
     notes.check(place, weighted, "a lane's weight must be from 1 to 1000");
     Lanes {
         weights: raw.iter().map(|lane| lane.weight).collect(),
+        invited_only: raw.iter().map(|lane| lane.invited_only).collect(),
         names,
     }
 }
