@@ -37,6 +37,25 @@ pub enum Shut {
     Rejected,
 }
 
+/// What is missing for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing<'a> {
+    /// An account: sign in first.
+    Account,
+    /// An invitation, or one that counts.
+    Invitation,
+    /// A proof of work. The page finds one and joins by it.
+    Proof {
+        /// The invitation to join with.
+        invitation: Option<&'a str>,
+        /// One was brought and did not count. The page waits for somebody to press its button: else it might go on for
+        /// ever.
+        again: bool,
+    },
+    /// Patience: too many places were asked for from there.
+    Patience,
+}
+
 /// A page and its values.
 pub(super) struct Shown {
     /// Names its template, without the ending.
@@ -75,6 +94,18 @@ impl Shown {
         Self {
             page,
             values: context! { refresh, message },
+        }
+    }
+
+    pub(super) fn missing(missing: &Missing<'_>) -> Self {
+        match missing {
+            Missing::Account => Self::plain("sign_in"),
+            Missing::Invitation => Self::plain("not_invited"),
+            Missing::Patience => Self::plain("too_often"),
+            Missing::Proof { invitation, again } => Self {
+                page: "proof",
+                values: context! { invitation, again },
+            },
         }
     }
 
@@ -118,7 +149,8 @@ impl Shown {
     /// The values with what needs the language.
     pub(super) fn values(&self, language: &Language) -> Value {
         let stock_line = self.stock_line(language).unwrap_or_default();
-        context! { stock_line, ..self.values.clone() }
+        let widget_words = (self.page == "proof").then(|| widget_words(language));
+        context! { stock_line, widget_words, ..self.values.clone() }
     }
 
     fn stock_line(&self, language: &Language) -> Option<String> {
@@ -163,6 +195,17 @@ impl Shown {
     fn is_drawn(&self) -> bool {
         self.values.get_attr("drawn").is_ok_and(|drawn| drawn.is_true())
     }
+}
+
+/// What the puzzle's widget says, as it wants it.
+fn widget_words(language: &Language) -> String {
+    let said = |name| language.sentence(name).unwrap_or_default();
+    let words = serde_json::json!({
+        "label": said("puzzle_label"), "loading": said("puzzle_verifying"), "verifying": said("puzzle_verifying"),
+        "verified": said("puzzle_verified"), "error": said("puzzle_error"), "expired": said("puzzle_expired"),
+        "waitAlert": said("puzzle_wait"), "verificationRequired": said("puzzle_label"),
+    });
+    words.to_string()
 }
 
 /// What is said below the numbers, most urgent first; the script makes the same choice.

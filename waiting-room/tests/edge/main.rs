@@ -10,10 +10,12 @@
 mod bad_input;
 mod connections;
 mod draws;
+mod entrance;
 mod events;
 mod failures;
 mod fairness;
 mod harness;
+mod issuer;
 mod operators;
 mod pages;
 mod shoppers;
