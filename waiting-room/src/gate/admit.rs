@@ -94,7 +94,7 @@ impl Gate {
             return Outcome::Proxy(passage);
         }
         let ticket = self.ticket(cookies, room, &view, &request.headers);
-        match ticket {
+        match ticket.filter(|ticket| self.may_claim(room, &view, ticket, &request.headers, visitor)) {
             Some(ticket) => self.by_ticket(cookies, room, &view, request, &ticket).await,
             None => self.newcomer(cookies, room, &view, request, visitor).await,
         }

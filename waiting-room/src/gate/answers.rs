@@ -124,7 +124,7 @@ impl Gate {
                 self.place_for(cookies, room, &view, &request.headers, visitor, browser)
                     .await
             }
-            (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
+            (&Method::POST, "claim") => self.claim(cookies, room, &view, request, visitor).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
             (&Method::GET | &Method::HEAD, action) if action.starts_with("assets/") => {
                 let name = action.trim_start_matches("assets/");
@@ -253,7 +253,14 @@ impl Gate {
         }
     }
 
-    async fn claim(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
+    async fn claim(
+        &self,
+        cookies: &CookieNames,
+        room: &Room,
+        view: &View,
+        request: &Parts,
+        visitor: &Visitor,
+    ) -> Reply {
         let Some(ticket) = self.ticket(cookies, room, view, &request.headers) else {
             return no_ticket(room);
         };
@@ -263,6 +270,9 @@ impl Gate {
         }
         if !view.rules.claims && standing != Standing::Missed {
             return not_called(0);
+        }
+        if !self.may_claim(room, view, &ticket, &request.headers, visitor) {
+            return no_ticket(room);
         }
         match self.let_in(room, view, &ticket).await {
             Ok(Some(signed)) => {

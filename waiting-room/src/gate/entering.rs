@@ -202,6 +202,20 @@ impl Gate {
         }
     }
 
+    /// Whether a ticket may be this visitor's. One that is called is as good as a pass, and must not be passed on more
+    /// widely.
+    pub(super) fn may_claim(
+        &self,
+        room: &Room,
+        view: &View,
+        ticket: &Ticket,
+        head: &impl Head,
+        visitor: &Visitor,
+    ) -> bool {
+        let called = matches!(view.standing(&room.config, ticket), Standing::Called { .. });
+        !called || self.may_use_pass(room, session_of(ticket), head, visitor)
+    }
+
     /// Whether this visitor is one of those who may use the pass of a session.
     pub(super) fn may_use_pass(
         &self,

@@ -8,12 +8,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use testbed::RedisNamespace;
 
 /// A ring of one key, so that what is made at the command line counts at the edge.
 const KEYS: &str = "1 BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// An edge with one room, `demo`, that asks for `asks`.
 async fn edge(edge_settings: &str, asks: &str) -> (Edge, ConfigFile) {
+    edge_on(None, edge_settings, asks).await
+}
+
+/// The same, whose line is kept in Redis.
+async fn edge_on(redis: Option<&RedisNamespace>, edge_settings: &str, asks: &str) -> (Edge, ConfigFile) {
     let config = ConfigFile::new(&format!(
         "[edge]\n{edge_settings}\n[[origin]]\nname = \"shop\"\naddresses = [\"http://{}\"]\n\
          [[room]]\nid = \"demo\"\nusers_per_minute = 6000\nmax_active = 100\n{asks}\n",
@@ -23,6 +29,12 @@ async fn edge(edge_settings: &str, asks: &str) -> (Edge, ConfigFile) {
         .arg("--config")
         .arg(config.path())
         .env("WAITING_ROOM_KEYS", KEYS);
+    let program = match redis {
+        Some(redis) => program
+            .env("WAITING_ROOM_REDIS_URL", redis.url())
+            .env("WAITING_ROOM_NAMESPACE", redis.prefix()),
+        None => program,
+    };
     (Edge::start(program).await, config)
 }
 
@@ -85,6 +97,79 @@ async fn an_account_has_one_place() {
     );
     let (_, other) = answer(join(&edge).bearer_auth(issuer.token("bob"))).await;
     assert_ne!(other["number"], first["number"]);
+}
+
+/// A holder who missed the turn is no worse off than anybody else: there is another place, and still only one.
+#[tokio::test]
+async fn an_account_that_left_gets_another_place() {
+    let issuer = Issuer::start().await;
+    let identity = format!(
+        "[room.identity]\nissuer = \"{ISSUER}\"\njwks_url = \"{}\"\n",
+        issuer.jwks_url()
+    );
+    let (edge, _config) = edge("", &identity).await;
+    let ask = || join(&edge).bearer_auth(issuer.token("ann"));
+    let (_, first) = answer(ask()).await;
+    let ticket = first["ticket"].as_str().unwrap();
+    edge.claim("demo", ticket).await;
+    let leave = edge
+        .post("/.waiting-room/demo/leave")
+        .header("Waiting-Room-Ticket", ticket);
+    assert_eq!(answer(leave).await.0, StatusCode::NO_CONTENT);
+    let (status, second) = answer(ask()).await;
+    assert_eq!(status, StatusCode::CREATED, "{second}");
+    assert_ne!(second["number"], first["number"]);
+    let (_, again) = answer(ask()).await;
+    assert_eq!(again["number"], second["number"]);
+}
+
+#[tokio::test]
+async fn two_edges_know_the_same_account_and_the_same_proof() {
+    let (issuer, redis) = (Issuer::start().await, RedisNamespace::fresh());
+    let asks = format!(
+        "[room.identity]\nissuer = \"{ISSUER}\"\njwks_url = \"{}\"\n[room.proof]\nmin_number = 500\nmax_number = 1000\n",
+        issuer.jwks_url()
+    );
+    let (one, _config) = edge_on(Some(&redis), "", &asks).await;
+    let (two, _config) = edge_on(Some(&redis), "", &asks).await;
+    let ask = |edge: &Edge, account: &str, proof: &str| {
+        join(edge)
+            .bearer_auth(issuer.token(account))
+            .header("Waiting-Room-Proof", proof)
+    };
+    let solved = proof(&one).await;
+    let (status, first) = answer(ask(&one, "ann", &solved)).await;
+    assert_eq!(status, StatusCode::CREATED, "{first}");
+    let (status, _) = answer(ask(&two, "bob", &solved)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "solved once, taken once");
+    let (status, again) = answer(ask(&two, "ann", &proof(&two).await)).await;
+    assert_eq!(status, StatusCode::OK, "{again}");
+    assert_eq!(again["ticket"], first["ticket"]);
+}
+
+#[tokio::test]
+async fn an_invitation_opens_its_lane_to_one_account() {
+    let issuer = Issuer::start().await;
+    let (edge, config) = edge(
+        "",
+        &format!(
+            "[room.identity]\nissuer = \"{ISSUER}\"\njwks_url = \"{}\"\n{LANES}",
+            issuer.jwks_url()
+        ),
+    )
+    .await;
+    let (_, printed) = issue(&config, &["invite", "--room", "demo", "--lane", "members"]);
+    let ask = |account: &str| {
+        join(&edge)
+            .bearer_auth(issuer.token(account))
+            .header("Waiting-Room-Invitation", printed.trim())
+    };
+    let (status, place) = answer(ask("ann")).await;
+    assert_eq!((status.as_u16(), &place["lane"]), (201, &json!("members")));
+    assert_eq!(answer(ask("ann")).await.1["ticket"], place["ticket"]);
+    assert_eq!(answer(ask("bob")).await.0, StatusCode::FORBIDDEN);
+    let without = join(&edge).bearer_auth(issuer.token("ann"));
+    assert_eq!(answer(without).await.1["ticket"], place["ticket"], "one place");
 }
 
 #[tokio::test]
@@ -234,7 +319,8 @@ async fn an_invitation_is_worth_one_place() {
     assert_eq!(again["ticket"], place["ticket"]);
     let (_, other) = answer(invited(second)).await;
     assert_ne!(other["number"], place["number"]);
-    let forged = format!("{}A", &first[..first.len() - 1]);
+    let other_end = if first.ends_with('A') { "B" } else { "A" };
+    let forged = format!("{}{other_end}", &first[..first.len() - 1]);
     assert_eq!(answer(invited(&forged)).await.0, StatusCode::FORBIDDEN);
 }
 
@@ -313,20 +399,34 @@ async fn a_pass_that_is_passed_on_works_for_few() {
     let (edge, _config) = edge("", "[room.session]\nclients_max = 2\n").await;
     let (ticket, _) = edge.join("demo").await;
     let pass = edge.claim("demo", &ticket).await;
-    for (agent, expected) in [
-        ("one", 200),
-        ("two", 200),
-        ("three", 429),
-        ("one", 200),
-        ("four", 429),
-        ("two", 200),
-    ] {
+    for (agent, expected) in [("one", 200), ("three", 429), ("one", 200), ("four", 429)] {
         let request = edge
             .get("/")
             .header("Waiting-Room-Pass", &pass)
             .header("User-Agent", agent);
         assert_eq!(answer(request).await.0.as_u16(), expected, "{agent}");
     }
+    // The ticket that became the pass is as good as it, and opens no more.
+    for (agent, expected) in [("one", 200), ("five", 401)] {
+        let claim = edge
+            .post("/.waiting-room/demo/claim")
+            .header("Waiting-Room-Ticket", &ticket)
+            .header("User-Agent", agent);
+        assert_eq!(answer(claim).await.0.as_u16(), expected, "{agent}");
+    }
+    let page = edge
+        .get("/")
+        .header("Accept", "text/html")
+        .header("User-Agent", "six")
+        .header("Waiting-Room-Pass", &pass)
+        .header("Cookie", format!("waiting-room-ticket-demo={ticket}"));
+    let page = page.send().await.unwrap();
+    let cookies = page.headers().get_all("set-cookie");
+    let given = cookies.iter().any(|cookie| {
+        let cookie = cookie.to_str().unwrap();
+        cookie.starts_with("waiting-room-ticket-demo=") && !cookie.contains(&ticket)
+    });
+    assert!(given, "a place of their own");
     let output = edge.process.output();
     let told = output.matches("a pass is used by more clients").count();
     assert_eq!(told, 1, "{output}");
