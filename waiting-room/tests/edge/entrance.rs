@@ -284,6 +284,15 @@ async fn a_page_proves_by_its_form() {
     let answered = form.send().await.unwrap();
     assert_eq!(answered.status(), StatusCode::SEE_OTHER);
     assert!(answered.headers().contains_key("set-cookie"));
+    let wrong = join(&edge)
+        .header("Accept", "text/html")
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body("altcha=e30%3D");
+    let page = wrong.send().await.unwrap().text().await.unwrap();
+    assert!(
+        page.contains("did not count") && !page.contains("proof.js"),
+        "{page}"
+    );
     let long = join(&edge)
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body("x".repeat(20_000));
