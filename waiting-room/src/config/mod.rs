@@ -152,6 +152,15 @@ impl Config {
 
     /// Files and folders are named as seen from the config file.
     fn look_beside(&mut self, folder: &Path) {
+        for room in &mut self.rooms {
+            if let Some(IdentityConfig {
+                keys: JwksPlace::File(file),
+                ..
+            }) = &mut room.entrance.identity
+            {
+                *file = folder.join(&file);
+            }
+        }
         let rooms = self
             .rooms
             .iter_mut()

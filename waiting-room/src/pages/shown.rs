@@ -149,8 +149,7 @@ impl Shown {
     /// The values with what needs the language.
     pub(super) fn values(&self, language: &Language) -> Value {
         let stock_line = self.stock_line(language).unwrap_or_default();
-        let widget_words = (self.page == "proof").then(|| widget_words(language));
-        context! { stock_line, widget_words, ..self.values.clone() }
+        context! { stock_line, ..self.values.clone() }
     }
 
     fn stock_line(&self, language: &Language) -> Option<String> {
@@ -195,17 +194,6 @@ impl Shown {
     fn is_drawn(&self) -> bool {
         self.values.get_attr("drawn").is_ok_and(|drawn| drawn.is_true())
     }
-}
-
-/// What the puzzle's widget says, as it wants it.
-fn widget_words(language: &Language) -> String {
-    let said = |name| language.sentence(name).unwrap_or_default();
-    let words = serde_json::json!({
-        "label": said("puzzle_label"), "loading": said("puzzle_verifying"), "verifying": said("puzzle_verifying"),
-        "verified": said("puzzle_verified"), "error": said("puzzle_error"), "expired": said("puzzle_expired"),
-        "waitAlert": said("puzzle_wait"), "verificationRequired": said("puzzle_label"),
-    });
-    words.to_string()
 }
 
 /// What is said below the numbers, most urgent first; the script makes the same choice.

@@ -290,7 +290,7 @@ async fn a_page_proves_by_its_form() {
         .body("altcha=e30%3D");
     let page = wrong.send().await.unwrap().text().await.unwrap();
     assert!(
-        page.contains("did not count") && !page.contains("proof.js"),
+        page.contains("did not count") && page.contains("data-again"),
         "{page}"
     );
     let long = join(&edge)
