@@ -37,12 +37,12 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         };
         let secrets = settings.keys.draws.clone();
         let rooms = Rooms::start(config.rooms.clone(), pacing, secrets, &store, &clock, &shutdown)?;
-        Arc::new(Gate::new(
-            rooms,
-            settings.keys,
-            settings.pages,
-            config.secure_cookies,
-        )?)
+        let gate = Gate::new(rooms, settings.keys, settings.pages, config.secure_cookies, clock)?;
+        for identity in gate.identities() {
+            let following = Arc::clone(identity).follow_keys(shutdown.token());
+            shutdown.spawn("follow the keys of an issuer", following);
+        }
+        Arc::new(gate)
     };
     if let Some(token) = settings.admin_token {
         let operator = Operator {

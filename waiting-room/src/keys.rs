@@ -1,6 +1,6 @@
 //! The key ring: from one secret a key, the keys of tickets and of passes are derived, and the secrets of draws.
 
-use crate::store::LineKey;
+use crate::{entrance::EntranceKeys, store::LineKey};
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fairness::{Commitment, Secret, commitment};
@@ -20,6 +20,8 @@ pub struct KeyRing {
     pub tickets: TicketKeys,
     /// For every origin, by JWKS.
     pub passes: PassKeys,
+    /// For whom may get a place.
+    pub entrance: EntranceKeys,
     /// For the edges alone, until they are revealed.
     pub draws: DrawSecrets,
 }
@@ -99,6 +101,7 @@ impl KeyRing {
             .iter()
             .map(|(id, secret)| PassKey::derive(&id.to_string(), secret));
         Ok(Self {
+            entrance: EntranceKeys::of(&secrets)?,
             draws: DrawSecrets {
                 masters: secrets.iter().map(|(_, secret)| *secret).collect(),
             },

@@ -7,7 +7,9 @@
 pub mod app;
 pub mod config;
 pub mod edge;
+pub mod entrance;
 pub mod gate;
+pub mod issue;
 pub mod keys;
 pub mod operator;
 pub mod pages;

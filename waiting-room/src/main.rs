@@ -1,6 +1,7 @@
 //! The edge: gives every shopper a place in line, admits them at a controlled rate, proxies the admitted.
 
 use clap::Parser;
+use clock::SystemClock;
 use process::Exit;
 use std::process::ExitCode;
 use waiting_room::{
@@ -16,8 +17,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     process::run("waiting-room", || {
         let mut cli = command_line()?;
-        if let Some(Command::Verify(question)) = cli.command.take() {
-            return verify::run(&question);
+        match cli.command.take() {
+            Some(Command::Verify(question)) => return verify::run(&question),
+            Some(Command::Issue(issue)) => return issue.run(&SystemClock, &mut std::io::stdout().lock()),
+            None => {}
         }
         let settings = Settings::read(cli)?;
         if settings.check_only {

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{Config, Mistakes},
+    issue::Issue,
     keys::KeyRing,
     pages::Pages,
 };
@@ -60,6 +61,9 @@ pub struct Cli {
 pub enum Command {
     /// Checks the public log of a room's draws.
     Verify(crate::verify::Verify),
+    /// Makes what operators hand out.
+    #[command(flatten)]
+    Issue(Issue),
 }
 
 /// Everything the edge needs to start.

@@ -4,12 +4,16 @@
 //! verifies it. A signature check costs tens of microseconds, so [`Verifier`] checks each token once and then
 //! knows it by its bytes, in a cache that is bounded in number and in time.
 
+mod issuer;
 mod keys;
 mod provider;
 mod remote;
+mod source;
 mod verifier;
 
+pub use issuer::{AccessClaims, AccessError, Issuer};
 pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{KeyError, PassKey, PassKeys};
 pub use remote::RemoteKeys;
+pub use source::{KeySource, KeySourceError};
 pub use verifier::{PassError, Verifier};

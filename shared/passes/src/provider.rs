@@ -1,15 +1,18 @@
-//! The cryptography behind `jsonwebtoken`: Ed25519 by *ring*, and nothing else.
+//! The cryptography behind `jsonwebtoken`, by *ring*, and nothing else: Ed25519 for passes, and what issuers of
+//! identities sign with besides (RS256, ES256), to verify only.
 //!
-//! The crate brings either a second C library or a provider with an open advisory against its RSA; passes need
-//! one algorithm, and *ring* is linked already (rustls). A token of any other algorithm cannot be verified here,
-//! whatever its header says.
+//! The crate brings either a second C library or a provider with an open advisory against its RSA; *ring* is linked
+//! already (rustls). A token of any other algorithm cannot be verified here, whatever its header says.
 
 use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey,
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,
     crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
     errors::{ErrorKind, Result},
 };
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, Ed25519KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
+};
 use signature::{Error, Signer, Verifier};
 use std::sync::Once;
 
@@ -42,36 +45,54 @@ impl JwtSigner for RingSigner {
     }
 }
 
-struct RingVerifier(UnparsedPublicKey<Vec<u8>>);
+/// A public key with the one algorithm that it may verify.
+enum RingVerifier {
+    Ed25519(UnparsedPublicKey<Vec<u8>>),
+    P256(UnparsedPublicKey<Vec<u8>>),
+    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+}
 
 impl Verifier<Vec<u8>> for RingVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
-        self.0.verify(message, signature).map_err(|_| Error::new())
+        let verified = match self {
+            Self::Ed25519(key) | Self::P256(key) => key.verify(message, signature),
+            Self::Rsa(key) => key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature),
+        };
+        verified.map_err(|_| Error::new())
     }
 }
 
 impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
+        match self {
+            Self::Ed25519(_) => Algorithm::EdDSA,
+            Self::P256(_) => Algorithm::ES256,
+            Self::Rsa(_) => Algorithm::RS256,
+        }
     }
 }
 
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
-    only_ed25519(*algorithm, key.family())?;
+    if (*algorithm, key.family()) != (Algorithm::EdDSA, AlgorithmFamily::Ed) {
+        return Err(ErrorKind::InvalidAlgorithm.into());
+    }
     let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes()).map_err(|_| ErrorKind::InvalidEddsaKey)?;
     Ok(Box::new(RingSigner(pair)))
 }
 
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
-    only_ed25519(*algorithm, key.family())?;
-    let public = key.try_get_as_bytes()?.to_vec();
-    Ok(Box::new(RingVerifier(UnparsedPublicKey::new(&ED25519, public))))
-}
-
-fn only_ed25519(algorithm: Algorithm, family: AlgorithmFamily) -> Result<()> {
-    if algorithm == Algorithm::EdDSA && family == AlgorithmFamily::Ed {
-        Ok(())
-    } else {
-        Err(ErrorKind::InvalidAlgorithm.into())
-    }
+    let bytes = || key.try_get_as_bytes().map(<[u8]>::to_vec);
+    Ok(Box::new(match (algorithm, key.family(), key.kind()) {
+        (Algorithm::EdDSA, AlgorithmFamily::Ed, _) => {
+            RingVerifier::Ed25519(UnparsedPublicKey::new(&ED25519, bytes()?))
+        }
+        (Algorithm::ES256, AlgorithmFamily::Ec, _) => {
+            RingVerifier::P256(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes()?))
+        }
+        (Algorithm::RS256, AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+            let (n, e) = (n.clone(), e.clone());
+            RingVerifier::Rsa(RsaPublicKeyComponents { n, e })
+        }
+        _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+    }))
 }

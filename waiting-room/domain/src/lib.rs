@@ -6,17 +6,22 @@
 
 mod admission;
 mod autopilot;
+mod bypass;
 mod call_log;
 mod control;
 mod estimate;
+mod invitation;
 mod lane;
 mod line;
 mod method;
 mod moment;
+mod pace;
+mod proof;
 mod ramp;
 mod room;
 mod rounds;
 mod schedule;
+mod seal;
 mod session;
 mod snapshot;
 mod steering;
@@ -28,9 +33,11 @@ pub use admission::{ADMISSION_COST, Decision, Doors, LaneDecision, Policy, decid
 pub use autopilot::{
     Autopilot, AutopilotRule, AutopilotState, NotAState, Reading, Reason, SignalName, Signals, Step, Targets,
 };
+pub use bypass::{BypassToken, RuleTag};
 pub use call_log::{CallLog, CallLogError};
 pub use control::{Control, ControlChange, MESSAGE_MAX_CHARS, NoSuchSwitch, Rules, Switch};
 pub use estimate::{PollPacing, WaitRange, wait_range};
+pub use invitation::{Invitation, InvitationId};
 pub use lane::{LANES_MAX, LaneId};
 pub use line::{
     Advance, Claim, ClaimOutcome, Held, Holder, HolderJoin, JoinGroup, JoinOutcome, LaneMarks, LineState,
@@ -38,10 +45,13 @@ pub use line::{
 };
 pub use method::{Method, NoSuchMethod};
 pub use moment::Moment;
+pub use pace::Pace;
+pub use proof::{Challenge, PROOF_ALGORITHM, ProofError, ProofRule, Solution, Solved};
 pub use ramp::Ramp;
 pub use room::{Limits, LimitsError, SessionRule, TICK};
 pub use rounds::{Rounds, RoundsError};
 pub use schedule::{Epoch, Phase, Schedule, ScheduleError, ScheduledDrop};
+pub use seal::{SealKey, SealKeys};
 pub use session::SessionId;
 pub use snapshot::{Lane, Snapshot, Standing};
 pub use steering::{NotSteering, Steering, StockSeen};

@@ -39,6 +39,16 @@ pub type TicketId = [u8; 12];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoomTag([u8; 4]);
 
+impl RoomTag {
+    pub(crate) fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+}
+
 impl From<&RoomId> for RoomTag {
     fn from(room: &RoomId) -> Self {
         let digest = Sha256::digest(room.as_str().as_bytes());
@@ -175,7 +185,7 @@ impl TicketKeys {
 }
 
 /// The bytes of a slice whose length is known where it is called.
-fn array<const N: usize>(slice: &[u8]) -> [u8; N] {
+pub(crate) fn array<const N: usize>(slice: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(slice);
     bytes

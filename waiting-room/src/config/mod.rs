@@ -3,14 +3,17 @@
 //! The file is read as it stands, then checked as a whole: every mistake is reported at
 //! once, each with its place, and nothing but a valid [`Config`] exists further in.
 
+mod entrance;
 mod raw;
 mod steering;
 mod validate;
 
+pub use entrance::{BypassRule, EntranceConfig, IdentityConfig, JwksPlace, ProofConfig, TokenPlace};
 pub use steering::{SteeringConfig, StockConfig};
 pub use validate::Mistakes;
 
 use contract::RoomId;
+use ipnet::IpNet;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -31,6 +34,8 @@ pub struct Config {
     pub grace: Duration,
     /// The folder with further languages of the pages.
     pub languages: Option<PathBuf>,
+    /// Proxies in front, which say whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where requests go. The first one takes what no room guards.
     pub origins: Vec<Origin>,
     /// What is guarded.
@@ -87,6 +92,8 @@ pub struct RoomConfig {
     pub steering: SteeringConfig,
     /// How its pages look.
     pub pages: PageConfig,
+    /// Who may get a place.
+    pub entrance: EntranceConfig,
 }
 
 /// What a room's pages have of their own.
@@ -116,6 +123,8 @@ pub struct Lanes {
     pub names: Vec<String>,
     /// Their parts of the rate.
     pub weights: Vec<u32>,
+    /// Whether only who is invited may stand in them.
+    pub invited_only: Vec<bool>,
 }
 
 impl Lanes {
@@ -147,6 +156,15 @@ impl Config {
 
     /// Files and folders are named as seen from the config file.
     fn look_beside(&mut self, folder: &Path) {
+        for room in &mut self.rooms {
+            if let Some(IdentityConfig {
+                keys: JwksPlace::File(file),
+                ..
+            }) = &mut room.entrance.identity
+            {
+                *file = folder.join(&file);
+            }
+        }
         let rooms = self
             .rooms
             .iter_mut()

@@ -1,5 +1,6 @@
 //! The config file as it is written: names and defaults, nothing checked. An unknown name is a mistake.
 
+use super::entrance::{RawBypass, RawIdentity, RawLimits, RawProof};
 use super::steering::{RawAutopilot, RawRamp, RawSignals, RawStock};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub(super) struct Edge {
     pub(super) secure_cookies: bool,
     pub(super) grace_seconds: u64,
     pub(super) languages: Option<PathBuf>,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +72,12 @@ pub(super) struct Room {
     pub(super) autopilot: Option<RawAutopilot>,
     pub(super) signals: Option<RawSignals>,
     pub(super) stock: Option<RawStock>,
+    pub(super) identity: Option<RawIdentity>,
+    pub(super) proof: Option<RawProof>,
+    #[serde(default, rename = "bypass")]
+    pub(super) bypasses: Vec<RawBypass>,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +97,8 @@ pub(super) struct Lane {
     pub(super) name: String,
     #[serde(default = "one")]
     pub(super) weight: u32,
+    #[serde(default)]
+    pub(super) invited_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +107,7 @@ pub(super) struct Session {
     pub(super) length_seconds: u64,
     pub(super) sliding: bool,
     pub(super) hard_cap_seconds: u64,
+    pub(super) clients_max: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,6 +126,7 @@ impl Default for Edge {
             secure_cookies: false,
             grace_seconds: 5,
             languages: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -125,6 +137,7 @@ impl Default for Session {
             length_seconds: 600,
             sliding: true,
             hard_cap_seconds: 3_600,
+            clients_max: 10,
         }
     }
 }
@@ -159,6 +172,10 @@ impl Config {
             autopilot: None,
             signals: None,
             stock: None,
+            identity: None,
+            proof: None,
+            bypasses: Vec::new(),
+            limits: RawLimits::default(),
         };
         Self {
             edge: Edge::default(),

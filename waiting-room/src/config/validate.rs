@@ -1,7 +1,7 @@
 //! From what was written to what is meant, with every mistake on the way.
 
 use super::{
-    BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, raw,
+    BeaconConfig, Config, Lanes, Origin, PageConfig, RoomConfig, entrance, raw,
     steering::{RawSteering, read_steering},
 };
 use contract::RoomId;
@@ -42,7 +42,7 @@ impl std::error::Error for Mistakes {}
 
 /// Collects mistakes while reading goes on.
 #[derive(Default)]
-pub(super) struct Notes(Vec<String>);
+pub(super) struct Notes(pub(super) Vec<String>);
 
 impl Notes {
     /// The value, or a note of what is wrong at `place`.
@@ -72,6 +72,8 @@ pub(super) fn validate(raw: raw::Config) -> Result<Config, Mistakes> {
         raw.edge.grace_seconds <= 300,
         "must be at most 300",
     );
+    let trusted_proxies =
+        entrance::read_networks(&mut notes, "edge.trusted_proxies", &raw.edge.trusted_proxies);
     notes.check(
         "origin",
         !raw.origins.is_empty(),
@@ -99,6 +101,7 @@ pub(super) fn validate(raw: raw::Config) -> Result<Config, Mistakes> {
             secure_cookies: raw.edge.secure_cookies,
             grace: Duration::from_secs(raw.edge.grace_seconds),
             languages: raw.edge.languages,
+            trusted_proxies,
             origins,
             rooms,
         }),
@@ -209,6 +212,14 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
     };
     let has_drops = !raw.drops.is_empty();
     let steering = read_steering(notes, &place, &steering, raw.users_per_minute, has_drops);
+    let said = entrance::RawEntrance {
+        identity: raw.identity,
+        proof: raw.proof,
+        bypasses: raw.bypasses,
+        limits: raw.limits,
+        clients_max: raw.session.clients_max,
+    };
+    let entrance = entrance::read(notes, &place, said);
     let (id, schedule, method) = (id?, schedule?, method?);
     // A room that is always open has no pre-queue to draw.
     let method = match method {
@@ -217,6 +228,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
     };
     Some(RoomConfig {
         steering,
+        entrance,
         method,
         lanes,
         beacon,
@@ -271,6 +283,7 @@ fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {
         return Lanes {
             names: vec!["general".to_owned()],
             weights: vec![1],
+            invited_only: vec![false],
         };
     }
     let names: Vec<String> = raw.iter().map(|lane| lane.name.clone()).collect();
@@ -288,6 +301,7 @@ fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {
     notes.check(place, weighted, "a lane's weight must be from 1 to 1000");
     Lanes {
         weights: raw.iter().map(|lane| lane.weight).collect(),
+        invited_only: raw.iter().map(|lane| lane.invited_only).collect(),
         names,
     }
 }

@@ -7,10 +7,15 @@
 use super::{
     plain_head::{Action, PlainHead},
     proxy::Edge,
+    visitor::peer,
 };
-use crate::gate::{Gate, Listener, Listening};
+use crate::{
+    entrance::client_address,
+    gate::{Gate, Listener, Listening},
+};
 use async_trait::async_trait;
 use bytes::BytesMut;
+use ipnet::IpNet;
 use pingora_core::{
     apps::{HttpPersistentSettings, HttpServerApp, ServerApp},
     protocols::{Stream, http::ServerSession},
@@ -18,7 +23,7 @@ use pingora_core::{
 };
 use pingora_proxy::HttpProxy;
 use pingora_timeout::fast_timeout::fast_timeout;
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long a connection may be idle between requests.
@@ -31,6 +36,8 @@ const HEAD_BYTES: usize = 2_048;
 pub(super) struct Front {
     pub(super) gate: Arc<Gate>,
     pub(super) proxy: Arc<HttpProxy<Edge>>,
+    /// Proxies in front, which say whom they speak for.
+    pub(super) trusted_proxies: Vec<IpNet>,
 }
 
 /// What a connection has come to.
@@ -83,6 +90,8 @@ impl Front {
     /// behind it, is not plain.
     async fn answer_plain(&self, stream: &mut Stream, shutdown: &ShutdownWatch) -> Next {
         let mut read = BytesMut::with_capacity(HEAD_BYTES);
+        let digest = stream.get_socket_digest();
+        let peer = peer(digest.as_ref().and_then(|digest| digest.peer_addr()));
         loop {
             let received = fast_timeout(Duration::from_secs(IDLE_SECONDS), stream.read_buf(&mut read)).await;
             if !matches!(received, Ok(Ok(1..))) {
@@ -90,7 +99,11 @@ impl Front {
             }
             // A process that is about to end lets the proxy say so.
             let stopping = *shutdown.borrow();
-            let answer = if stopping { None } else { self.answer(&read).await };
+            let answer = if stopping {
+                None
+            } else {
+                self.answer(&read, peer).await
+            };
             let answer = match answer {
                 None => return Next::Proxy(read),
                 Some(Plain::Events(listener)) => return Next::Events(listener),
@@ -104,14 +117,15 @@ impl Front {
     }
 
     /// The answer to a plain request.
-    async fn answer(&self, bytes: &[u8]) -> Option<Plain> {
+    async fn answer(&self, bytes: &[u8], peer: Option<IpAddr>) -> Option<Plain> {
         let head = PlainHead::read(bytes)?;
-        let header = |name| head.values(name).next();
-        let cookies = || head.values("cookie");
         let (reply, now) = match head.action {
-            Action::Poll => self.gate.poll(head.room, header, cookies)?,
-            Action::Join => self.gate.join(head.room, header, cookies).await?,
-            Action::Listen => match self.gate.listen(head.room, header, cookies)? {
+            Action::Poll => self.gate.poll(head.room, &head)?,
+            Action::Join => {
+                let address = peer.map(|peer| client_address(peer, &head, &self.trusted_proxies));
+                self.gate.join(head.room, &head, address).await?
+            }
+            Action::Listen => match self.gate.listen(head.room, &head)? {
                 Listening::To(listener) => return Some(Plain::Events(listener)),
                 // An answer that comes once is nothing to hurry for.
                 Listening::No(_) => return None,

@@ -5,5 +5,6 @@ mod origins;
 mod plain_head;
 mod proxy;
 mod serve;
+mod visitor;
 
 pub use serve::serve;

@@ -5,6 +5,7 @@
 //! second request behind the first, another version, a bare line feed, an upgrade …) is nothing for this path: the
 //! proxy gets it, byte for byte.
 
+use crate::entrance::Head;
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 
 /// A browser sends about twenty.
@@ -103,9 +104,10 @@ impl<'a> PlainHead<'a> {
             headers: headers.iter().map(|header| (header.name, header.value)).collect(),
         })
     }
+}
 
-    /// The values of a header, in their order.
-    pub(super) fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a, '_> {
+impl Head for PlainHead<'_> {
+    fn values(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
         self.headers
             .iter()
             .filter(move |(known, _)| known.eq_ignore_ascii_case(name))

@@ -1,7 +1,11 @@
 //! One request through the edge: Pingora's phases, each a few lines around the gate.
 
-use super::origins::RunningOrigin;
+use super::{
+    origins::RunningOrigin,
+    visitor::{peer, read_form},
+};
 use crate::{
+    entrance::{Visitor, client_address},
     gate::{Gate, Listener, Outcome, PASS_HEADER, Passage},
     reply::Reply,
     signals::Asked,
@@ -9,10 +13,11 @@ use crate::{
 use async_trait::async_trait;
 use contract::Problem;
 use http::{HeaderName, HeaderValue, header::HOST, header::SET_COOKIE};
+use ipnet::IpNet;
 use pingora_core::{Error, ErrorSource, ErrorType, Result, upstreams::peer::HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Everything that begins so is said by the edge; visitors' own copies are dropped.
 const OURS: &str = "waiting-room-";
@@ -34,6 +39,8 @@ pub(super) struct Visit {
 pub(super) struct Edge {
     pub(super) gate: Arc<Gate>,
     pub(super) origins: Vec<RunningOrigin>,
+    /// Proxies in front, which say whom they speak for.
+    pub(super) trusted_proxies: Vec<IpNet>,
 }
 
 #[async_trait]
@@ -46,7 +53,14 @@ impl ProxyHttp for Edge {
 
     /// Answers true when the request was answered here.
     async fn request_filter(&self, session: &mut Session, visit: &mut Visit) -> Result<bool> {
-        match self.gate.decide(session.req_header()).await {
+        let address = self.client(session);
+        let Some(form) = read_form(session).await? else {
+            let problem = Problem::new(413, "too-long", "The form is too long");
+            write(session, Reply::problem(&problem)).await?;
+            return Ok(true);
+        };
+        let visitor = Visitor { address, form };
+        match self.gate.decide(session.req_header(), &visitor).await {
             Outcome::Answer(reply) => {
                 write(session, reply).await?;
                 Ok(true)
@@ -98,8 +112,8 @@ impl ProxyHttp for Edge {
         if let Some(host) = self.origin(passage).and_then(RunningOrigin::host) {
             request.insert_header(HOST, host)?;
         }
-        if let Some(address) = session.client_addr().and_then(|address| address.as_inet()) {
-            request.insert_header(FORWARDED_FOR, address.ip().to_string())?;
+        if let Some(address) = self.client(session) {
+            request.insert_header(FORWARDED_FOR, address.to_string())?;
         }
         Ok(())
     }
@@ -160,6 +174,12 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
+    /// The visitor's address.
+    fn client(&self, session: &Session) -> Option<IpAddr> {
+        let headers = &session.req_header().headers;
+        peer(session.client_addr()).map(|peer| client_address(peer, headers, &self.trusted_proxies))
+    }
+
     fn origin(&self, passage: &Passage) -> Option<&RunningOrigin> {
         self.origins.get(passage.origin)
     }

@@ -34,11 +34,13 @@ pub fn serve(config: &Config, gate: Arc<Gate>) -> anyhow::Result<()> {
     let edge = Edge {
         gate: Arc::clone(&gate),
         origins,
+        trusted_proxies: config.trusted_proxies.clone(),
     };
     let mut proxy = HttpProxy::new(edge, Arc::clone(&server.configuration));
     proxy.handle_init_modules();
     let front = Front {
         gate,
+        trusted_proxies: config.trusted_proxies.clone(),
         proxy: Arc::new(proxy),
     };
     let mut service = Service::new("shoppers".to_owned(), front);

@@ -2,17 +2,19 @@
 
 use super::{
     CookieNames, Gate, Outcome,
+    entering::{NoPlace, by_address},
     place::{place, session_of},
     wants_page,
 };
 use crate::{
+    entrance::Visitor,
     pages::{Reader, Shut},
     reply::Reply,
-    rooms::{Joining, Room, Unavailable, View},
+    rooms::{Room, Unavailable, View},
 };
 use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims, Problem};
 use cookie::Cookie;
-use http::{Method as HttpMethod, StatusCode, request::Parts};
+use http::{Method as HttpMethod, StatusCode, request::Parts, uri::PathAndQuery};
 use std::sync::Arc;
 use waiting_room_domain::{ClaimOutcome, Method, Moment, Phase, SessionId, Standing, Switch, Ticket};
 
@@ -71,7 +73,7 @@ pub(super) struct Signed {
 
 impl Gate {
     /// Decides about a request to a guarded page.
-    pub(super) async fn enter(&self, request: &Parts, room: &Arc<Room>) -> Outcome {
+    pub(super) async fn enter(&self, request: &Parts, visitor: &Visitor, room: &Arc<Room>) -> Outcome {
         let Some(cookies) = self.cookies(room) else {
             return Outcome::Proxy(Passage::unguarded());
         };
@@ -87,14 +89,14 @@ impl Gate {
             return Outcome::Proxy(Passage::through(room));
         }
         if view.rules.passes
-            && let Some(passage) = self.by_pass(cookies, room, &view, request)
+            && let Some(passage) = self.by_pass(cookies, room, &view, request, visitor)
         {
             return Outcome::Proxy(passage);
         }
         let ticket = self.ticket(cookies, room, &view, &request.headers);
-        match ticket {
+        match ticket.filter(|ticket| self.may_claim(room, &view, ticket, &request.headers, visitor)) {
             Some(ticket) => self.by_ticket(cookies, room, &view, request, &ticket).await,
-            None => self.newcomer(cookies, room, &view, request).await,
+            None => self.newcomer(cookies, room, &view, request, visitor).await,
         }
     }
 
@@ -105,6 +107,7 @@ impl Gate {
         room: &Arc<Room>,
         view: &View,
         request: &Parts,
+        visitor: &Visitor,
     ) -> Option<Passage> {
         let token = cookies.pass(&request.headers)?;
         let now = view.now();
@@ -112,6 +115,9 @@ impl Gate {
         let for_this_line = claims.room == room.config.id.as_str() && claims.epoch == view.line.epoch.0;
         let session: SessionId = claims.sid.parse().ok()?;
         if !for_this_line || room.sessions.has_ended(&session) {
+            return None;
+        }
+        if !self.may_use_pass(room, session, &request.headers, visitor) {
             return None;
         }
         let (since, until) = (
@@ -178,6 +184,7 @@ impl Gate {
         room: &Arc<Room>,
         view: &View,
         request: &Parts,
+        visitor: &Visitor,
     ) -> Outcome {
         let looks = request.method == HttpMethod::GET && wants_page(&request.headers);
         if !looks {
@@ -186,10 +193,20 @@ impl Gate {
         if !view.rules.joins {
             return Outcome::Answer(self.show_shut(request, room, view));
         }
-        let given = match self.give_place(room, Joining::default()).await {
+        let given = match self
+            .new_place(room, view, &request.headers, &by_address(request, visitor))
+            .await
+        {
             Ok(given) => given,
-            Err(Unavailable::SoldOut) => return Outcome::Answer(self.show_sold_out(request, room, view)),
-            Err(unavailable) => return self.unavailable(request, room, &unavailable),
+            Err(NoPlace::Unavailable(Unavailable::SoldOut)) => {
+                return Outcome::Answer(self.show_sold_out(request, room, view));
+            }
+            Err(NoPlace::Unavailable(unavailable)) => return self.unavailable(request, room, &unavailable),
+            Err(NoPlace::Refused(refusal)) => {
+                let way_back = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+                let (reader, visitor) = (Reader::of(request), by_address(request, visitor));
+                return Outcome::Answer(self.refuse_page(&reader, room, &refusal, way_back, &visitor));
+            }
         };
         let set = cookies.set_place(&given);
         match self.by_ticket(cookies, room, view, request, &given.ticket).await {

@@ -2,19 +2,20 @@
 
 use super::{
     CookieNames, Gate, accepts_page,
+    entering::{NoPlace, is_worthless, refusal_problem},
     place::{Given, StockBody, doors_open, place, session_of},
-    tokens::TICKET_HEADER_NAME,
     wants_page,
 };
 use crate::{
+    entrance::{Head, Visitor},
     pages::{self, Reader},
     reply::Reply,
-    rooms::{Joining, Room, Unavailable, View},
+    rooms::{Room, Unavailable, View},
 };
 use contract::Problem;
 use http::{HeaderValue, Method, StatusCode, header::ALLOW, header::CACHE_CONTROL, request::Parts};
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use waiting_room_domain::{LaneId, Moment, Standing};
 
 pub(super) const PREFIX: &str = "/.waiting-room/";
@@ -35,6 +36,12 @@ pub(super) fn unavailable_problem(why: &Unavailable) -> Problem {
         _ => Problem::new(503, "unavailable", "Not available right now")
             .detail("Nobody loses a place. Try again in a moment."),
     }
+}
+
+/// Whether a path is the address where one joins some room.
+pub(crate) fn is_join(path: &str) -> bool {
+    path.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.ends_with("/join"))
 }
 
 #[derive(Debug, Serialize)]
@@ -89,7 +96,7 @@ struct PassBody<'a> {
 
 impl Gate {
     /// Answers `/.waiting-room/<rest>`.
-    pub(super) async fn answer(&self, request: &Parts, rest: &str) -> Reply {
+    pub(super) async fn answer(&self, request: &Parts, visitor: &Visitor, rest: &str) -> Reply {
         if let Some(name) = rest.strip_prefix("assets/") {
             return only(&request.method, &[Method::GET, Method::HEAD], || {
                 pages::asset(name).unwrap_or_else(not_found)
@@ -115,12 +122,14 @@ impl Gate {
             (&Method::GET | &Method::HEAD, "status") => {
                 self.status(room, &view, cookies.ticket(&request.headers))
             }
+            (&Method::GET, "challenge") => self.challenge(room),
             (&Method::POST, "join") => {
-                let (sealed, reader) = (cookies.ticket(&request.headers), Reader::of(request));
+                let reader = Reader::of(request);
                 let browser = wants_page(&request.headers).then_some(&reader);
-                self.place_for(cookies, room, &view, sealed, browser).await
+                self.place_for(cookies, room, &view, &request.headers, visitor, browser)
+                    .await
             }
-            (&Method::POST, "claim") => self.claim(cookies, room, &view, request).await,
+            (&Method::POST, "claim") => self.claim(cookies, room, &view, request, visitor).await,
             (&Method::POST, "leave") => self.leave(cookies, room, &view, request).await,
             (&Method::GET | &Method::HEAD, action) if action.starts_with("assets/") => {
                 let name = action.trim_start_matches("assets/");
@@ -130,7 +139,7 @@ impl Gate {
             }
             (_, "" | "status" | "log" | "fairness") => not_allowed("GET, HEAD"),
             (&Method::GET, "events") => retry_soon(&Unavailable::NotSeenYet),
-            (_, "events") => not_allowed("GET"),
+            (_, "events" | "challenge") => not_allowed("GET"),
             (_, "join" | "claim" | "leave") => not_allowed("POST"),
             _ => not_found(),
         }
@@ -144,23 +153,13 @@ impl Gate {
         })
     }
 
-    /// The waiting shopper's poll, answered from memory; nothing waits. `header` finds the value of a header, `cookies`
-    /// the lines of cookies. Nothing when the room is not known (yet): then the long way answers.
-    pub fn poll<'a, I>(
-        &self,
-        room: &str,
-        header: impl FnOnce(&'static str) -> Option<&'a [u8]>,
-        cookies: impl FnOnce() -> I,
-    ) -> Option<(Reply, Moment)>
-    where
-        I: Iterator<Item = &'a [u8]>,
-    {
+    /// The waiting shopper's poll, answered from memory; nothing waits. Nothing when the room is not known (yet): then the long way answers.
+    pub fn poll(&self, room: &str, head: &impl Head) -> Option<(Reply, Moment)> {
         let room = self.rooms.by_id(room)?;
         let names = self.cookies(room)?;
         let view = room.view();
         let view = view.as_ref()?;
-        let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
-        Some((self.status(room, view, sealed), view.now()))
+        Some((self.status(room, view, names.ticket(head)), view.now()))
     }
 
     fn status(&self, room: &Room, view: &View, sealed: Option<&[u8]>) -> Reply {
@@ -170,26 +169,30 @@ impl Gate {
         };
         let place = place(room, view, &ticket);
         let pause = Duration::from_millis(place.poll_after_ms);
+        if let Err(wait) = self.polls_in_time(room, &ticket, view.now(), pause) {
+            return too_often(wait);
+        }
         Reply::json(StatusCode::OK, &place).retry_after(pause)
     }
 
     /// A join, by the same parts of a request as [`Self::poll`].
-    pub async fn join<'a, I>(
+    pub async fn join(
         &self,
         room: &str,
-        header: impl Fn(&'static str) -> Option<&'a [u8]>,
-        cookies: impl FnOnce() -> I,
-    ) -> Option<(Reply, Moment)>
-    where
-        I: Iterator<Item = &'a [u8]>,
-    {
+        head: &impl Head,
+        address: Option<IpAddr>,
+    ) -> Option<(Reply, Moment)> {
         let room = self.rooms.by_id(room)?;
         let names = self.cookies(room)?;
         let view = room.view().clone()?;
-        let reader = Reader::accepting(header("accept-language"));
-        let browser = accepts_page(header("accept")).then_some(&reader);
-        let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
-        let reply = self.place_for(names, room, &view, sealed, browser).await;
+        let accepts = head.value("accept-language");
+        let reader = Reader::accepting(accepts);
+        let browser = accepts_page(head.value("accept")).then_some(&reader);
+        let visitor = Visitor {
+            address,
+            ..Visitor::default()
+        };
+        let reply = self.place_for(names, room, &view, head, &visitor, browser).await;
         Some((reply, view.now()))
     }
 
@@ -199,18 +202,14 @@ impl Gate {
         cookies: &CookieNames,
         room: &Room,
         view: &View,
-        sealed: Option<&[u8]>,
+        head: &impl Head,
+        visitor: &Visitor,
         browser: Option<&Reader<'_>>,
     ) -> Reply {
-        let known = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
-        let joining = Joining {
-            returns: known.is_some(),
-            ..Joining::default()
-        };
-        let known = known.filter(|ticket| {
-            view.standing(&room.config, ticket) != Standing::Missed
-                && !room.sessions.has_ended(&session_of(ticket))
-        });
+        let known = cookies
+            .ticket(head)
+            .and_then(|sealed| self.open_ticket(room, view, sealed));
+        let known = known.filter(|ticket| !is_worthless(room, view, ticket));
         let given = match known {
             Some(ticket) => Given {
                 sealed: self.keys.tickets.seal(&ticket),
@@ -218,9 +217,16 @@ impl Gate {
                 receipt: None,
                 is_new: false,
             },
-            None => match self.give_place(room, joining).await {
+            None => match self.new_place(room, view, head, visitor).await {
                 Ok(given) => given,
-                Err(unavailable) => return self.no_place(room, &unavailable, browser),
+                Err(NoPlace::Unavailable(unavailable)) => return self.no_place(room, &unavailable, browser),
+                Err(NoPlace::Refused(refusal)) => {
+                    let Some(reader) = browser else {
+                        return refusal_problem(room, &refusal);
+                    };
+                    let way_back = reader.back_to(&room.config.path);
+                    return self.refuse_page(reader, room, &refusal, &way_back, visitor);
+                }
             },
         };
         if let Some(reader) = browser {
@@ -252,7 +258,14 @@ impl Gate {
         }
     }
 
-    async fn claim(&self, cookies: &CookieNames, room: &Room, view: &View, request: &Parts) -> Reply {
+    async fn claim(
+        &self,
+        cookies: &CookieNames,
+        room: &Room,
+        view: &View,
+        request: &Parts,
+        visitor: &Visitor,
+    ) -> Reply {
         let Some(ticket) = self.ticket(cookies, room, view, &request.headers) else {
             return no_ticket(room);
         };
@@ -262,6 +275,9 @@ impl Gate {
         }
         if !view.rules.claims && standing != Standing::Missed {
             return not_called(0);
+        }
+        if !self.may_claim(room, view, &ticket, &request.headers, visitor) {
+            return no_ticket(room);
         }
         match self.let_in(room, view, &ticket).await {
             Ok(Some(signed)) => {
@@ -369,13 +385,18 @@ fn only(method: &Method, allowed: &[Method], reply: impl FnOnce() -> Reply) -> R
     }
 }
 
-fn not_found() -> Reply {
+pub(super) fn not_found() -> Reply {
     Reply::problem(&Problem::new(404, "not-found", "There is nothing here"))
 }
 
 fn not_allowed(allow: &'static str) -> Reply {
     let problem = Problem::new(405, "method-not-allowed", "This address is asked in another way");
     Reply::problem(&problem.detail(format!("Use {allow}."))).with(ALLOW, HeaderValue::from_static(allow))
+}
+
+fn too_often(wait: Duration) -> Reply {
+    let problem = Problem::new(429, "too-many-polls", "You ask too often");
+    Reply::problem(&problem.detail("Ask again when you were told to.")).retry_after(wait)
 }
 
 pub(super) fn no_ticket(room: &Room) -> Reply {

@@ -1,8 +1,9 @@
 //! Server-sent events: a waiting shopper's place, told as often as they would have asked, and at once when
 //! something changes for everybody.
 
-use super::{Gate, place::place, tokens::TICKET_HEADER_NAME};
+use super::{Gate, place::place};
 use crate::{
+    entrance::Head,
     reply::Reply,
     rooms::{ListenerCount, Room},
 };
@@ -35,21 +36,15 @@ pub enum Listening {
 
 impl Gate {
     /// Begins to listen, by the same parts of a request as [`Gate::poll`]. Nothing when the room is not known (yet).
-    pub fn listen<'a, I>(
-        &self,
-        room: &str,
-        header: impl FnOnce(&'static str) -> Option<&'a [u8]>,
-        cookies: impl FnOnce() -> I,
-    ) -> Option<Listening>
-    where
-        I: Iterator<Item = &'a [u8]>,
-    {
+    pub fn listen(&self, room: &str, head: &impl Head) -> Option<Listening> {
         let room = self.rooms.by_id(room)?;
         let names = self.cookies(room)?;
         let view = room.view();
         let view = view.as_ref()?;
-        let sealed = names.ticket_in(header(TICKET_HEADER_NAME), cookies);
-        let Some(ticket) = sealed.and_then(|sealed| self.open_ticket(room, view, sealed)) else {
+        let Some(ticket) = names
+            .ticket(head)
+            .and_then(|sealed| self.open_ticket(room, view, sealed))
+        else {
             return Some(Listening::No(super::answers::no_ticket(room)));
         };
         let Some(counted) = room.count_listener() else {

@@ -6,26 +6,31 @@
 
 mod admit;
 mod answers;
+mod entering;
 mod events;
 mod path;
 mod place;
 mod tokens;
 
 pub use admit::{Admitted, Passage};
+pub(crate) use answers::is_join;
 pub use events::{Listener, Listening};
 pub use place::Place as PlaceOnPage;
+pub(crate) use tokens::find_cookie;
 pub use tokens::{CookieNames, PASS_HEADER, TICKET_HEADER};
 
 use crate::{
+    entrance::{Entrance, Visitor, identity::Identity},
     keys::KeyRing,
     pages::Pages,
     reply::Reply,
     rooms::{Room, Rooms},
 };
+use clock::Clock;
 use contract::Problem;
 use http::{HeaderMap, HeaderValue, Method, header::ACCEPT, header::HOST, request::Parts};
 use passes::Verifier;
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 const TEXT_HTML: &[u8] = b"text/html";
 
@@ -46,6 +51,9 @@ pub struct Gate {
     verifier: Verifier,
     pages: Pages,
     cookies: HashMap<String, CookieNames>,
+    /// Whom each room gives a place.
+    entrances: HashMap<String, Entrance>,
+    clock: Arc<dyn Clock>,
     /// The published keys, as they are sent.
     jwks: String,
 }
@@ -54,8 +62,14 @@ impl Gate {
     /// The gate of these rooms.
     ///
     /// # Errors
-    /// When the keys cannot be written down.
-    pub fn new(rooms: Rooms, keys: KeyRing, pages: Pages, secure_cookies: bool) -> anyhow::Result<Self> {
+    /// When the keys cannot be written down, or one of an entrance cannot be derived.
+    pub fn new(
+        rooms: Rooms,
+        keys: KeyRing,
+        pages: Pages,
+        secure_cookies: bool,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let published = keys.passes.jwks();
         let names = rooms.iter().map(|room| {
             (
@@ -63,7 +77,21 @@ impl Gate {
                 CookieNames::of(&room.config, secure_cookies),
             )
         });
+        let entrances = rooms.iter().map(|room| {
+            let config = &room.config;
+            let session = config.session.hard_cap;
+            let entrance = Entrance::new(
+                &config.id,
+                &config.entrance,
+                config.lanes.invited_only.clone(),
+                session,
+                &keys.entrance,
+            )?;
+            Ok((config.id.to_string(), entrance))
+        });
         Ok(Self {
+            entrances: entrances.collect::<anyhow::Result<_>>()?,
+            clock,
             cookies: names.collect(),
             verifier: Verifier::new(&published),
             jwks: serde_json::to_string(&published)?,
@@ -73,8 +101,15 @@ impl Gate {
         })
     }
 
+    /// The issuers of identities that rooms ask; their keys are to be followed.
+    pub fn identities(&self) -> impl Iterator<Item = &Arc<Identity>> {
+        self.entrances
+            .values()
+            .filter_map(|entrance| entrance.identity.as_ref())
+    }
+
     /// Decides about one request.
-    pub async fn decide(&self, request: &Parts) -> Outcome {
+    pub async fn decide(&self, request: &Parts, visitor: &Visitor) -> Outcome {
         let path = request.uri.path();
         if let Some(rest) = path.strip_prefix(answers::PREFIX) {
             if let Some(listening) = self.listening(request, rest) {
@@ -83,7 +118,7 @@ impl Gate {
                     Listening::No(reply) => Outcome::Answer(reply),
                 };
             }
-            return Outcome::Answer(self.answer(request, rest).await);
+            return Outcome::Answer(self.answer(request, visitor, rest).await);
         }
         if path == answers::JWKS_PATH {
             return Outcome::Answer(self.published_keys(&request.method));
@@ -96,7 +131,10 @@ impl Gate {
         };
         match self.rooms.guarding(host(request), &plain) {
             None => Outcome::Proxy(Passage::unguarded()),
-            Some(room) => self.enter(request, room).await,
+            Some(room) if self.walks_past(room, request, &plain, visitor) => {
+                Outcome::Proxy(Passage::through(room))
+            }
+            Some(room) => self.enter(request, visitor, room).await,
         }
     }
 
@@ -104,8 +142,7 @@ impl Gate {
         let room = rest
             .strip_suffix("/events")
             .filter(|_| request.method == Method::GET)?;
-        let header = |name: &'static str| request.headers.get(name).map(HeaderValue::as_bytes);
-        self.listen(room, header, || tokens::cookie_lines(&request.headers))
+        self.listen(room, &request.headers)
     }
 
     fn cookies(&self, room: &Room) -> Option<&CookieNames> {

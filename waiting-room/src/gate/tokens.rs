@@ -1,7 +1,7 @@
 //! What a visitor carries: a ticket and a pass for each room, in cookies (browsers) or headers (apps).
 
 use super::place::Given;
-use crate::config::RoomConfig;
+use crate::{config::RoomConfig, entrance::Head};
 use cookie::{Cookie, SameSite, time::Duration as CookieAge};
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
 use std::time::Duration;
@@ -39,19 +39,10 @@ impl CookieNames {
         }
     }
 
-    /// The ticket that a request carries.
-    pub fn ticket<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-        self.ticket_in(headers.get(TICKET_HEADER).map(HeaderValue::as_bytes), || {
-            cookie_lines(headers)
-        })
-    }
-
-    /// The ticket in the value of its header, else in the cookies.
-    pub fn ticket_in<'a, I>(&self, header: Option<&'a [u8]>, cookies: impl FnOnce() -> I) -> Option<&'a [u8]>
-    where
-        I: Iterator<Item = &'a [u8]>,
-    {
-        header.or_else(|| find_cookie(cookies(), &self.ticket))
+    /// The ticket that a request carries: in its header, else in the cookies.
+    pub fn ticket<'a>(&self, head: &'a impl Head) -> Option<&'a [u8]> {
+        let header = head.value(TICKET_HEADER_NAME);
+        header.or_else(|| find_cookie(head.values("cookie"), &self.ticket))
     }
 
     /// The pass that a request carries.
@@ -96,12 +87,12 @@ impl CookieNames {
     }
 }
 
-pub(super) fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)
 }
 
 /// The value of a cookie. No name or value of ours has anything to decode in it.
-fn find_cookie<'a>(mut lines: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
+pub(crate) fn find_cookie<'a>(mut lines: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
     lines.find_map(|line| {
         line.split(|byte| *byte == b';').find_map(|pair| {
             let value = pair

@@ -14,7 +14,7 @@ mod shown;
 mod tests;
 
 pub use reader::Reader;
-pub use shown::Shut;
+pub use shown::{Missing, Shut};
 
 use crate::{
     config::{Config, Mistakes, RoomConfig},
@@ -30,7 +30,7 @@ use std::collections::HashMap;
 
 /// The template that every page is, unless a room has its own.
 const BASE: &str = "base.html";
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 17] = [
     (BASE, include_str!("templates/base.html")),
     ("moves.html", include_str!("templates/moves.html")),
     ("waiting.html", include_str!("templates/waiting.html")),
@@ -43,6 +43,10 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("draining.html", include_str!("templates/draining.html")),
     ("rejected.html", include_str!("templates/rejected.html")),
     ("fairness.html", include_str!("templates/fairness.html")),
+    ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("not_invited.html", include_str!("templates/not_invited.html")),
+    ("proof.html", include_str!("templates/proof.html")),
+    ("too_often.html", include_str!("templates/too_often.html")),
     ("unavailable.html", include_str!("templates/unavailable.html")),
 ];
 const STYLESHEET: &str = include_str!("assets/waiting.css");
@@ -57,6 +61,16 @@ pub fn asset(name: &str) -> Option<Reply> {
         "icon.svg" => Some(Reply::file("image/svg+xml", include_str!("assets/icon.svg"))),
         "fairness.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/fairness.js"))),
         "verify.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/verify.js"))),
+        "proof.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/proof.js"))),
+        "altcha.js" => Some(Reply::file(JAVASCRIPT, include_str!("assets/vendor/altcha.js"))),
+        "altcha-worker.js" => Some(Reply::file(
+            JAVASCRIPT,
+            include_str!("assets/vendor/altcha-worker.js"),
+        )),
+        "altcha.css" => Some(Reply::file(
+            "text/css; charset=utf-8",
+            include_str!("assets/vendor/altcha.css"),
+        )),
         _ => None,
     }
 }
@@ -158,6 +172,11 @@ impl Pages {
     /// The place was given up.
     pub fn left(&self, reader: &Reader, room: &RoomConfig) -> String {
         self.render(reader, Some(room), &Shown::plain("left"))
+    }
+
+    /// Something is missing for a place.
+    pub fn missing(&self, reader: &Reader, room: &RoomConfig, missing: &Missing<'_>) -> String {
+        self.render(reader, Some(room), &Shown::missing(missing))
     }
 
     /// Nothing can be done right now.

@@ -1,6 +1,6 @@
 //! Values as they occur, to try templates with.
 
-use super::shown::{Shown, Shut};
+use super::shown::{Missing, Shown, Shut};
 use minijinja::Value;
 use serde_json::{Value as Json, json};
 use waiting_room_domain::Moment;
@@ -91,6 +91,18 @@ pub(super) fn shut() -> [(&'static str, Shut); 6] {
     ]
 }
 
+/// What can be missing for a place.
+pub(super) fn missing() -> Vec<(&'static str, Missing<'static>)> {
+    let proof = |invitation, again| Missing::Proof { invitation, again };
+    vec![
+        ("no_account", Missing::Account),
+        ("no_invitation", Missing::Invitation),
+        ("no_proof", proof(None, false)),
+        ("bad_proof", proof(Some("AQEA\"><script>"), true)),
+        ("no_patience", Missing::Patience),
+    ]
+}
+
 /// Every page.
 pub(super) fn all() -> impl Iterator<Item = Shown> {
     let places = places()
@@ -108,5 +120,6 @@ pub(super) fn all() -> impl Iterator<Item = Shown> {
                 .into_iter()
                 .map(|(_, shut)| Shown::shut(&shut, Some("Back at noon."))),
         )
+        .chain(missing().into_iter().map(|(_, missing)| Shown::missing(&missing)))
         .chain(others)
 }

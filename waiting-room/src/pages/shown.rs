@@ -37,6 +37,25 @@ pub enum Shut {
     Rejected,
 }
 
+/// What is missing for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing<'a> {
+    /// An account: sign in first.
+    Account,
+    /// An invitation, or one that counts.
+    Invitation,
+    /// A proof of work. The page finds one and joins by it.
+    Proof {
+        /// The invitation to join with.
+        invitation: Option<&'a str>,
+        /// One was brought and did not count. The page waits for somebody to press its button: else it might go on for
+        /// ever.
+        again: bool,
+    },
+    /// Patience: too many places were asked for from there.
+    Patience,
+}
+
 /// A page and its values.
 pub(super) struct Shown {
     /// Names its template, without the ending.
@@ -75,6 +94,18 @@ impl Shown {
         Self {
             page,
             values: context! { refresh, message },
+        }
+    }
+
+    pub(super) fn missing(missing: &Missing<'_>) -> Self {
+        match missing {
+            Missing::Account => Self::plain("sign_in"),
+            Missing::Invitation => Self::plain("not_invited"),
+            Missing::Patience => Self::plain("too_often"),
+            Missing::Proof { invitation, again } => Self {
+                page: "proof",
+                values: context! { invitation, again },
+            },
         }
     }
 

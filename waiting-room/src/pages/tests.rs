@@ -35,6 +35,8 @@ fn every(pages: &Pages, room: &RoomConfig, reader: &Reader) -> Vec<(String, Stri
         )
     }));
     all.push(("fairness".to_owned(), pages.fairness(reader, room)));
+    let missing = samples::missing().into_iter();
+    all.extend(missing.map(|(name, missing)| (name.to_owned(), pages.missing(reader, room, &missing))));
     all.push(("left".to_owned(), pages.left(reader, room)));
     all.push(("unavailable".to_owned(), pages.unavailable(reader, Some(room))));
     all.push(("unknown_room".to_owned(), pages.unavailable(reader, None)));

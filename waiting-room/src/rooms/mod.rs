@@ -40,8 +40,8 @@ use std::{
 use tokio::sync::{Notify, watch};
 use view::LineMemory;
 use waiting_room_domain::{
-    Claim, ClaimOutcome, ControlChange, PollPacing, SessionId, Standing, Ticket, WaitRange, delay_index,
-    wait_range,
+    Claim, ClaimOutcome, ControlChange, Holder, PollPacing, SessionId, Standing, Ticket, WaitRange,
+    delay_index, wait_range,
 };
 
 /// Why somebody cannot be served right now, though nothing is wrong with what they ask.
@@ -215,6 +215,23 @@ impl Room {
             self.counters.joins.increment(1);
         }
         Ok(dealt)
+    }
+
+    /// Whether this holder has a place in the line, be it waiting, called or missed.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; trying again is right.
+    pub async fn has_place(&self, view: &View, holder: Holder) -> Result<bool, Unavailable> {
+        let held = self.store.held_by(&view.line, &[holder]).await?;
+        Ok(held.first().is_some_and(Option::is_some))
+    }
+
+    /// Uses something that can be used once in this room; answers whether it was unused.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; it may be used all the same.
+    pub async fn spend(&self, what: &str, keep: Duration) -> Result<bool, Unavailable> {
+        Ok(self.store.spend(&self.config.id, what, keep).await?)
     }
 
     /// Lets a called ticket in.
