@@ -17,6 +17,8 @@ pub enum Measurement {
     Poll(PollPlan),
     /// Joins over HTTP with Redis behind the edge, against plain INCR of the same Redis.
     Join(JoinPlan),
+    /// A million in line: what they cost Redis, and the polls that they are asked for.
+    Million(MillionPlan),
     /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
     Orders(OrdersPlan),
     /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
@@ -50,6 +52,19 @@ pub struct JoinPlan {
     #[arg(long, default_value_t = 1_000_000)]
     pub shoppers: u32,
     /// Connections kept open.
+    #[arg(long, default_value_t = 256)]
+    pub connections: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct MillionPlan {
+    /// How many join each of the two lines.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub shoppers: u32,
+    /// How many of them, spread over the line, poll to see when they are to ask again.
+    #[arg(long, default_value_t = 2_000)]
+    pub sample: u32,
+    /// Connections kept open while they join.
     #[arg(long, default_value_t = 256)]
     pub connections: u32,
 }

@@ -13,9 +13,12 @@ mod edge;
 mod http;
 mod join;
 mod k6;
+mod memory;
+mod million;
 mod nginx;
 mod ordering;
 mod orders;
+mod origin;
 mod pgbench;
 mod poll;
 mod report;
@@ -62,6 +65,7 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
     match measurement {
         Measurement::Poll(plan) => poll::measure(&plan).await,
         Measurement::Join(plan) => join::measure(&plan).await,
+        Measurement::Million(plan) => million::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,
