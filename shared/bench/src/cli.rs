@@ -25,6 +25,8 @@ pub enum Measurement {
     DropDay(DropDayPlan),
     /// Whether fewer are let in while the order worker stands still, and as many as before afterwards.
     DrillAutopilot(DrillAutopilotPlan),
+    /// Whether the rate is met in claims, and no limit overstepped, when most of those called never come.
+    DrillNoShows(NoShowsPlan),
 }
 
 #[derive(Debug, Args)]
@@ -118,4 +120,65 @@ pub struct DrillAutopilotPlan {
     /// How long the worker stands still.
     #[arg(long, default_value_t = 20)]
     pub stop_seconds: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct NoShowsPlan {
+    /// How many stand in line at any time: who is called makes room for another.
+    #[arg(long, default_value_t = 3_000)]
+    pub shoppers: u32,
+    /// How many of a hundred never come when they are called.
+    #[arg(long, default_value_t = 60)]
+    pub no_shows_percent: u32,
+    /// How many are let in a minute.
+    #[arg(long, default_value_t = 1_200)]
+    pub users_per_minute: u32,
+    /// How many from the fourth minute on.
+    #[arg(long, default_value_t = 1_800)]
+    pub then_users_per_minute: u32,
+    /// How many are in at once, counting those called; by default somewhat more than the higher rate needs.
+    #[arg(long)]
+    pub max_active: Option<u32>,
+    /// How long a session lasts; every other shopper leaves before.
+    #[arg(long, default_value_t = 60)]
+    pub session_seconds: u64,
+    /// How long a called ticket may be claimed.
+    #[arg(long, default_value_t = 30)]
+    pub claim_window_seconds: u64,
+    /// How many minutes it takes.
+    #[arg(long, default_value_t = 6)]
+    pub minutes: u32,
+    /// How long a minute is.
+    #[arg(long, default_value_t = 60)]
+    pub minute_seconds: u64,
+    /// A minute of ten seconds, and all else to match: to see that it works.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+impl NoShowsPlan {
+    /// The plan with what `--quick` makes of it.
+    #[must_use]
+    pub fn in_effect(&self) -> Self {
+        if !self.quick {
+            return self.clone();
+        }
+        Self {
+            shoppers: self.shoppers.min(1_000),
+            session_seconds: 10,
+            claim_window_seconds: 5,
+            minute_seconds: 10,
+            ..self.clone()
+        }
+    }
+
+    /// Those who stay, and the places kept for those who will not come, at the higher rate; and a sixth more.
+    pub fn max_active(&self) -> u32 {
+        let percent = u64::from(self.no_shows_percent);
+        let kept_in_vain = self.claim_window_seconds * percent / (100 - percent.min(99));
+        let rate = u64::from(self.users_per_minute.max(self.then_users_per_minute));
+        let needed = rate * (self.session_seconds + kept_in_vain) / 60;
+        let more = u32::try_from(needed + needed / 6).unwrap_or(u32::MAX);
+        self.max_active.unwrap_or(more.max(1))
+    }
 }

@@ -8,6 +8,7 @@ mod books;
 mod cli;
 mod crowd;
 mod drill_autopilot;
+mod drill_no_shows;
 mod drop_day;
 mod edge;
 mod http;
@@ -69,5 +70,6 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,
+        Measurement::DrillNoShows(plan) => drill_no_shows::measure(&plan).await,
     }
 }
