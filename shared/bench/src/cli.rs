@@ -151,7 +151,7 @@ pub struct NoShowsPlan {
     /// How long a minute is.
     #[arg(long, default_value_t = 60)]
     pub minute_seconds: u64,
-    /// A minute of ten seconds, and all else to match: to see that it works.
+    /// A minute of twenty seconds, and all else to match: to see that it works.
     #[arg(long)]
     pub quick: bool,
 }
@@ -166,8 +166,8 @@ impl NoShowsPlan {
         Self {
             shoppers: self.shoppers.min(1_000),
             session_seconds: 10,
-            claim_window_seconds: 5,
-            minute_seconds: 10,
+            claim_window_seconds: 15,
+            minute_seconds: 20,
             ..self.clone()
         }
     }

@@ -1,11 +1,13 @@
 //! Claims, minute by minute, against the rate that was in force.
 
 use super::watch::Sample;
+use crate::report::rounded;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-use crate::report::rounded;
+/// At first everybody is believed to come: so long it takes to learn better.
+const LEARNS: Duration = Duration::from_secs(60);
 
 /// What was asked for, and when.
 #[derive(Debug, Clone)]
@@ -31,7 +33,7 @@ pub struct Minute {
     pub claims: f64,
     /// Places called in it, a minute.
     pub calls: f64,
-    /// Whether it counts: it is not the first, and the rate decided all the time.
+    /// Whether it counts: it is after the first sixty seconds, and the rate decided all the time.
     pub counts: bool,
 }
 
@@ -69,7 +71,7 @@ impl Timeline {
                 rate: self.mean_rate(from, to),
                 claims: self.a_minute(came as u64),
                 calls: self.a_minute(calls),
-                counts: index > 0 && (to <= lowered || from >= raised),
+                counts: from >= self.began + LEARNS && (to <= lowered || from >= raised),
             }
         };
         (0..self.minutes).map(minute).collect()

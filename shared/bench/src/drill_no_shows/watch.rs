@@ -70,16 +70,22 @@ impl Watch {
         let mut pipe = redis::pipe();
         pipe.atomic();
         pipe.cmd("HMGET").arg(format!("{line}:state"));
-        pipe.arg(&["issued:0", "called:0", "settled_below:0", "claimed"]);
+        pipe.arg(&[
+            "incarnation",
+            "issued:0",
+            "called:0",
+            "settled_below:0",
+            "claimed",
+        ]);
         pipe.zcard(format!("{line}:claims:0"));
         pipe.zcount(format!("{line}:active"), now, "+inf");
         pipe.hget(&self.control, "max_active");
-        type Told = ([Option<u64>; 4], u64, u64, Option<u64>);
+        type Told = ([Option<u64>; 5], u64, u64, Option<u64>);
         let (counters, open_claims, active, max_active): Told =
             pipe.query_async(&mut self.connection).await?;
-        let [issued, called, settled_below, claimed] = counters;
-        let issued = issued.context("the line has no numbers")?;
-        let (called, settled_below) = (called.unwrap_or_default(), settled_below.unwrap_or_default());
+        // A line that an edge has looked at has one: else these are not its keys.
+        counters[0].context("there is no line")?;
+        let [_, issued, called, settled_below, claimed] = counters.map(Option::unwrap_or_default);
         let outstanding = called.saturating_sub(settled_below).saturating_sub(open_claims);
         Ok(Sample {
             at: Instant::now(),
@@ -88,7 +94,7 @@ impl Watch {
             active,
             reserved: active + outstanding,
             alive: tally.alive(),
-            claimed: claimed.unwrap_or_default(),
+            claimed,
             max_active: max_active.unwrap_or(self.configured_max_active),
         })
     }
