@@ -20,8 +20,8 @@ use std::{
 const RATE_ERROR_MAX: f64 = 0.05;
 const RATE_CHANGE_MAX: Duration = Duration::from_secs(1);
 /// How the minutes were judged, for whoever reads the figures.
-const RATE_ERROR_OVER: &str = "whole minutes after the first sixty seconds, without the one in which max_active was lowered; a minute \
-                               in which the rate was changed is held against the mean of both";
+const RATE_ERROR_OVER: &str = "whole minutes after the first sixty seconds, without the one in which max_active \
+                               was lowered; a minute in which the rate was changed is held against the mean of both";
 
 /// Prints the figures; passed if the rate was met, nobody was in too many, and the change was quick.
 pub fn judge(
