@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
-        drop-day drill-autopilot bench-poll bench-join bench-orders clean
+        drop-day drill-autopilot drill-no-shows bench-poll bench-join bench-million bench-orders clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -66,11 +66,17 @@ drop-day: ## ten thousand shoppers at one hundred units, and the proof that one 
 drill-autopilot: ## the worker stands still: fewer are let in, and as many as before afterwards
 	@$(stack) measure drill-autopilot
 
+drill-no-shows: ## 60 % of those called never come: rate, limits and changes on three edges, for six minutes
+	@$(stack) measure drill-no-shows
+
 bench-poll: ## a waiting shopper's poll, against nginx
 	@$(stack) measure poll
 
 bench-join: ## joins, against Redis
 	@$(stack) measure join
+
+bench-million: ## a million in line: what they cost Redis, and the polls that they are asked for
+	@$(stack) measure million
 
 bench-orders: ## orders until they are decided, against the naive transaction
 	@$(stack) measure orders

@@ -5,6 +5,8 @@ import { Counter, Trend } from 'k6/metrics';
 export const joined = new Counter('shoppers_joined');
 export const admitted = new Counter('shoppers_admitted');
 export const missed = new Counter('shoppers_missed');
+/** Shoppers who still stood in line when the doors closed. */
+export const closed = new Counter('shoppers_turned_away');
 export const accepted = new Counter('orders_accepted');
 export const held = new Counter('orders_held');
 export const soldOut = new Counter('orders_sold_out');

@@ -14,7 +14,7 @@ class Broken extends Error {}
 
 /**
  * The whole journey of shopper number `index`; answers how it ended: `paid`, `payment_failed`, `sold_out`, `missed`,
- * `gave_up` or `broken`. It never throws.
+ * `closed`, `gave_up` or `broken`. It never throws.
  */
 export async function journey(settings, index) {
   const visitor = new Visitor(settings);
@@ -29,7 +29,10 @@ export async function journey(settings, index) {
   }
 }
 
-/** Until the shopper is let in; answers why not when they are not. */
+/**
+ * Until the shopper is let in; answers why not when they are not. Whoever is `waiting` or `to_be_drawn` asks again when
+ * told to.
+ */
 async function queue(visitor, settings) {
   const began = Date.now();
   let place = expect('join', await visitor.join(), [200, 201]);
@@ -38,6 +41,7 @@ async function queue(visitor, settings) {
   for (;;) {
     if (Date.now() - began > settings.patienceSeconds * 1000) return 'gave_up';
     if (place.state === 'missed') return missed();
+    if (place.state === 'closed') return closed();
     if (place.state === 'called') {
       const claim = await visitor.claim();
       if (claim.status === 410) return missed();
@@ -56,6 +60,11 @@ async function queue(visitor, settings) {
 function missed() {
   figures.missed.add(1);
   return 'missed';
+}
+
+function closed() {
+  figures.closed.add(1);
+  return 'closed';
 }
 
 async function poll(visitor) {

@@ -7,6 +7,7 @@ const COUNTS = {
   joined: 'shoppers_joined',
   admitted: 'shoppers_admitted',
   missed: 'shoppers_missed',
+  closed: 'shoppers_turned_away',
   accepted: 'orders_accepted',
   held: 'orders_held',
   sold_out: 'orders_sold_out',

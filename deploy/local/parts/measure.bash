@@ -4,8 +4,8 @@
 measure() {
     local name=${1:-}
     case $name in
-        drop-day | poll | join | orders | drill-autopilot) ;;
-        *) die "usage: deploy/local/stack measure drop-day|poll|join|orders|drill-autopilot" ;;
+        drop-day | poll | join | million | orders | drill-autopilot | drill-no-shows) ;;
+        *) die "usage: deploy/local/stack measure drop-day|poll|join|million|orders|drill-autopilot|drill-no-shows" ;;
     esac
     shift
     folders_make

@@ -17,12 +17,16 @@ pub enum Measurement {
     Poll(PollPlan),
     /// Joins over HTTP with Redis behind the edge, against plain INCR of the same Redis.
     Join(JoinPlan),
+    /// A million in line: what they cost Redis, and the polls that they are asked for.
+    Million(MillionPlan),
     /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
     Orders(OrdersPlan),
     /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
     DropDay(DropDayPlan),
     /// Whether fewer are let in while the order worker stands still, and as many as before afterwards.
     DrillAutopilot(DrillAutopilotPlan),
+    /// Whether the rate is met in claims, and no limit overstepped, when most of those called never come.
+    DrillNoShows(NoShowsPlan),
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +54,19 @@ pub struct JoinPlan {
     #[arg(long, default_value_t = 1_000_000)]
     pub shoppers: u32,
     /// Connections kept open.
+    #[arg(long, default_value_t = 256)]
+    pub connections: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct MillionPlan {
+    /// How many join each of the two lines.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub shoppers: u32,
+    /// How many of them, spread over the line, poll to see when they are to ask again.
+    #[arg(long, default_value_t = 2_000)]
+    pub sample: u32,
+    /// Connections kept open while they join.
     #[arg(long, default_value_t = 256)]
     pub connections: u32,
 }
@@ -103,4 +120,65 @@ pub struct DrillAutopilotPlan {
     /// How long the worker stands still.
     #[arg(long, default_value_t = 20)]
     pub stop_seconds: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct NoShowsPlan {
+    /// How many stand in line at any time: who is called makes room for another.
+    #[arg(long, default_value_t = 3_000)]
+    pub shoppers: u32,
+    /// How many of a hundred never come when they are called.
+    #[arg(long, default_value_t = 60)]
+    pub no_shows_percent: u32,
+    /// How many are let in a minute.
+    #[arg(long, default_value_t = 1_200)]
+    pub users_per_minute: u32,
+    /// How many from the fourth minute on.
+    #[arg(long, default_value_t = 1_800)]
+    pub then_users_per_minute: u32,
+    /// How many are in at once, counting those called; by default somewhat more than the higher rate needs.
+    #[arg(long)]
+    pub max_active: Option<u32>,
+    /// How long a session lasts; every other shopper leaves before.
+    #[arg(long, default_value_t = 60)]
+    pub session_seconds: u64,
+    /// How long a called ticket may be claimed.
+    #[arg(long, default_value_t = 30)]
+    pub claim_window_seconds: u64,
+    /// How many minutes it takes.
+    #[arg(long, default_value_t = 6)]
+    pub minutes: u32,
+    /// How long a minute is.
+    #[arg(long, default_value_t = 60)]
+    pub minute_seconds: u64,
+    /// A minute of twenty seconds, and all else to match: to see that it works.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+impl NoShowsPlan {
+    /// The plan with what `--quick` makes of it.
+    #[must_use]
+    pub fn in_effect(&self) -> Self {
+        if !self.quick {
+            return self.clone();
+        }
+        Self {
+            shoppers: self.shoppers.min(1_000),
+            session_seconds: 10,
+            claim_window_seconds: 15,
+            minute_seconds: 20,
+            ..self.clone()
+        }
+    }
+
+    /// Those who stay, and the places kept for those who will not come, at the higher rate; and a sixth more.
+    pub fn max_active(&self) -> u32 {
+        let percent = u64::from(self.no_shows_percent);
+        let kept_in_vain = self.claim_window_seconds * percent / (100 - percent.min(99));
+        let rate = u64::from(self.users_per_minute.max(self.then_users_per_minute));
+        let needed = rate * (self.session_seconds + kept_in_vain) / 60;
+        let more = u32::try_from(needed + needed / 6).unwrap_or(u32::MAX);
+        self.max_active.unwrap_or(more.max(1))
+    }
 }

@@ -10,6 +10,7 @@ use testbed::{Process, RedisNamespace, free_address, within};
 /// The room of every measurement.
 pub const ROOM: &str = "demo";
 const BINARY: &str = "waiting-room";
+const KEYS: &str = "edge.keys";
 /// How long a new line may take until it deals numbers.
 const DEALS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -115,7 +116,12 @@ max_active = {}
     scratch.write("waiting-room.toml", text)
 }
 
+/// Edges that share a folder share their keys.
 fn write_keys(scratch: &Scratch) -> anyhow::Result<PathBuf> {
+    let written = scratch.path().join(KEYS);
+    if written.is_file() {
+        return Ok(written);
+    }
     let key = STANDARD.encode(clock::random_bytes::<32>());
-    scratch.write("edge.keys", format!("1 {key}\n"))
+    scratch.write(KEYS, format!("1 {key}\n"))
 }

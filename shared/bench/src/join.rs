@@ -8,6 +8,7 @@ use crate::{
     cli::JoinPlan,
     crowd,
     edge::{Edge, EdgePlan},
+    memory,
     nginx::Nginx,
     report::{histogram, median, print, quantile_ms, rounded, say},
     scratch::Scratch,
@@ -37,7 +38,7 @@ pub async fn measure(plan: &JoinPlan) -> anyhow::Result<Verdict> {
         room: "",
     };
     let edge = Edge::start(&scratch, &edge_plan).await?;
-    let bytes_before = memory(&redis)?;
+    let bytes_before = memory::bytes(&redis, Some(REFERENCE_KEY))?;
     let mut numbers = Numbers::default();
     let (mut joins, mut references, mut latency) = (Vec::new(), Vec::new(), histogram()?);
     for round in 0..plan.rounds {
@@ -56,13 +57,9 @@ pub async fn measure(plan: &JoinPlan) -> anyhow::Result<Verdict> {
         joins.push(rate);
         references.push(reference);
     }
-    let bytes_after = memory(&redis)?;
+    let bytes_after = memory::bytes(&redis, Some(REFERENCE_KEY))?;
     let (value, reference) = (median(&joins), median(&references));
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "some thousand bytes fit a float exactly"
-    )]
-    let bytes_per_shopper = (bytes_after as f64 - bytes_before as f64) / f64::from(plan.shoppers);
+    let bytes_per_shopper = memory::a_shopper(bytes_before, bytes_after, plan.shoppers);
     print(&[
         ("bench", json!("join")),
         ("value", json!(rounded(value, 0))),
@@ -107,26 +104,6 @@ impl Numbers {
 /// How many join in a round; the first rounds take what does not divide.
 fn share(plan: &JoinPlan, round: u32) -> u32 {
     plan.shoppers / plan.rounds + u32::from(round < plan.shoppers % plan.rounds)
-}
-
-/// What the keys of this run cost Redis, every element counted.
-fn memory(redis: &RedisNamespace) -> anyhow::Result<u64> {
-    let mut connection = redis::Client::open(redis.url())?.get_connection()?;
-    let mut sum = 0;
-    for key in redis
-        .keys()
-        .into_iter()
-        .filter(|key| !key.ends_with(REFERENCE_KEY))
-    {
-        let usage = redis::cmd("MEMORY")
-            .arg("USAGE")
-            .arg(key)
-            .arg("SAMPLES")
-            .arg(0)
-            .query(&mut connection);
-        sum += usage.map(Option::<u64>::unwrap_or_default)?;
-    }
-    Ok(sum)
 }
 
 /// `INCR` a second by redis-benchmark.

@@ -8,14 +8,18 @@ mod books;
 mod cli;
 mod crowd;
 mod drill_autopilot;
+mod drill_no_shows;
 mod drop_day;
 mod edge;
 mod http;
 mod join;
 mod k6;
+mod memory;
+mod million;
 mod nginx;
 mod ordering;
 mod orders;
+mod origin;
 mod pgbench;
 mod poll;
 mod report;
@@ -62,8 +66,10 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
     match measurement {
         Measurement::Poll(plan) => poll::measure(&plan).await,
         Measurement::Join(plan) => join::measure(&plan).await,
+        Measurement::Million(plan) => million::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,
+        Measurement::DrillNoShows(plan) => drill_no_shows::measure(&plan).await,
     }
 }

@@ -108,8 +108,9 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy<'_>) -> Decision {
         snapshot.ticked_at
     };
     let mut turnout = snapshot.turnout.clone();
-    turnout.learn(&snapshot.claims_by_delay, snapshot.calls(), before, now);
-    let expected = turnout.expected(snapshot.calls(), before, now);
+    let window = policy.claim_window;
+    turnout.learn(&snapshot.claims_by_delay, snapshot.calls(), window, before, now);
+    let expected = turnout.expected(snapshot.calls(), window, before, now);
     let mut lanes = settle(snapshot, policy);
     let mut books = Books::open(snapshot, policy, &turnout, expected);
     let full = match policy.doors {

@@ -209,6 +209,7 @@ mod tests {
         turnout.learn(
             &claims,
             calls.into_iter(),
+            Duration::from_secs(60),
             Moment::default(),
             Moment::from_unix_ms(70_000),
         );

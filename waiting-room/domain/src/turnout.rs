@@ -60,11 +60,13 @@ impl Default for Turnout {
 }
 
 impl Turnout {
-    /// Takes in what happened between two looks: `claims_by_delay` counts all claims ever, by [`delay_index`].
+    /// Takes in what happened between two looks: `claims_by_delay` counts all claims ever, by [`delay_index`]. Calls
+    /// may be claimed for `window`.
     pub fn learn<'a>(
         &mut self,
         claims_by_delay: &[u64; DELAYS],
         calls: impl Iterator<Item = (&'a CallLog, u64)>,
+        window: Duration,
         before: Moment,
         now: Moment,
     ) {
@@ -77,9 +79,10 @@ impl Turnout {
             self.aged[index] *= faded;
         }
         self.counted = *claims_by_delay;
+        let ends = age_ends_within(window);
         for (log, settled_below) in calls {
             for (count, at) in log.calls(settled_below) {
-                for (aged, end) in self.aged.iter_mut().zip(AGE_ENDS_MS) {
+                for (aged, end) in self.aged.iter_mut().zip(ends) {
                     let grown_out = at.plus(Duration::from_millis(end));
                     if before < grown_out && grown_out <= now {
                         *aged += float(count);
@@ -106,7 +109,7 @@ impl Turnout {
     pub fn share(&self, window: Duration) -> f64 {
         let seen: f64 = self.seen().iter().sum();
         let until = millis(window).min(ON_THE_WAY_MS);
-        let last = AGE_ENDS_MS.iter().position(|end| *end >= until);
+        let last = age_ends_within(window).iter().position(|end| *end >= until);
         let aged = self.aged[last.unwrap_or(DELAYS - 1)];
         let on_the_way = (1.0 - seen) * BELIEVED_CALLS / (aged + BELIEVED_CALLS);
         (seen + on_the_way).clamp(TURNOUT_MIN, 1.0)
@@ -116,18 +119,19 @@ impl Turnout {
     pub(crate) fn expected<'a>(
         &self,
         calls: impl Iterator<Item = (&'a CallLog, u64)>,
+        window: Duration,
         before: Moment,
         now: Moment,
     ) -> f64 {
-        let seen = self.seen();
+        let (seen, ends) = (self.seen(), age_ends_within(window));
         let mut expected = 0.0;
         for (log, settled_below) in calls {
             for (count, at) in log.calls(settled_below) {
                 #[expect(clippy::cast_precision_loss, reason = "counts of people, far below 2^52")]
                 let count = count as f64;
                 // Nobody comes before the call.
-                let by_now = come_by(&seen, millis(now.since(at)));
-                expected += count * (by_now - come_by(&seen, millis(before.since(at))));
+                let by_now = come_by(&seen, &ends, millis(now.since(at)));
+                expected += count * (by_now - come_by(&seen, &ends, millis(before.since(at))));
             }
         }
         expected
@@ -181,12 +185,18 @@ fn share_of(text: &str) -> Result<f64, TurnoutError> {
         .ok_or(TurnoutError)
 }
 
+/// Where the ages end in a room with this claim window: a call is forgotten when it ends, however young.
+fn age_ends_within(window: Duration) -> [u64; DELAYS] {
+    AGE_ENDS_MS.map(|end| end.min(millis(window)))
+}
+
 /// The share of the places called `age_ms` ago whose claim was to be expected by now.
-fn come_by(shares: &[f64; DELAYS], age_ms: u64) -> f64 {
+fn come_by(shares: &[f64; DELAYS], ends: &[u64; DELAYS], age_ms: u64) -> f64 {
     let mut begins = 0;
     let mut come = 0.0;
-    for (share, end) in shares.iter().zip(AGE_ENDS_MS) {
-        if age_ms <= begins {
+    for (share, end) in shares.iter().zip(*ends) {
+        // Ages beyond the claim window have no length.
+        if age_ms <= begins || end <= begins {
             break;
         }
         let gone = age_ms.min(end) - begins;
@@ -219,6 +229,7 @@ mod tests {
             turnout.learn(
                 &claims,
                 [(&log, settled)].into_iter(),
+                WINDOW,
                 at((second - 1) * 1_000),
                 at(second * 1_000),
             );
@@ -248,7 +259,7 @@ mod tests {
         log.record(100, at(1_000_000));
         let expected = |from_ms: u64, to_ms: u64| {
             let calls = [(&log, 0)].into_iter();
-            turnout.expected(calls, at(1_000_000 + from_ms), at(1_000_000 + to_ms))
+            turnout.expected(calls, WINDOW, at(1_000_000 + from_ms), at(1_000_000 + to_ms))
         };
         assert!(
             (expected(0, 60_000) - 40.0).abs() < 1.0,
@@ -266,9 +277,9 @@ mod tests {
         let mut log = CallLog::default();
         log.record(1_000, at(1_000));
         let calls = || [(&log, 0)].into_iter();
-        turnout.learn(&[0; DELAYS], calls(), at(0), at(15_000));
+        turnout.learn(&[0; DELAYS], calls(), WINDOW, at(0), at(15_000));
         assert!(turnout.share(WINDOW) > 0.99, "most come soon, and they still can");
-        turnout.learn(&[0; DELAYS], calls(), at(15_000), at(17_000));
+        turnout.learn(&[0; DELAYS], calls(), WINDOW, at(15_000), at(17_000));
         assert!(turnout.share(WINDOW) < 0.11, "hardly now");
     }
 
@@ -291,7 +302,7 @@ mod tests {
         #[test]
         fn shares_are_shares(claims in proptest::array::uniform11(0u64..1_000_000), seconds in 1u64..100) {
             let mut turnout = after_a_while(50, seconds);
-            turnout.learn(&claims, std::iter::empty(), at(0), at(1));
+            turnout.learn(&claims, std::iter::empty(), WINDOW, at(0), at(1));
             let share = turnout.share(WINDOW);
             prop_assert!((TURNOUT_MIN..=1.0).contains(&share), "{share}");
         }

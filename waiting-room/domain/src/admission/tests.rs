@@ -198,6 +198,36 @@ fn no_shows_are_made_up_for() {
     }
 }
 
+/// Whatever the claim window, also one that ends within an age that the turnout tells apart.
+#[test]
+fn no_shows_are_made_up_for_in_every_claim_window() {
+    for (window_seconds, delay_ms) in [
+        (5, 800),
+        (5, 4_500),
+        (10, 800),
+        (10, 9_000),
+        (45, 800),
+        (45, 40_000),
+    ] {
+        let comes = |rank: u64| (rank * 37 % 100 >= 60).then_some(Duration::from_millis(delay_ms));
+        let mut room = Room::new(10_000_000);
+        let policy = Policy {
+            claim_window: Duration::from_secs(window_seconds),
+            ..policy(600, 1_000_000)
+        };
+        for _learning in 0..4 {
+            room.minute(&policy, comes);
+        }
+        for minute in 4..6 {
+            let claims = room.minute(&policy, comes);
+            assert!(
+                claims.abs_diff(600) <= 30,
+                "{claims} claims in minute {minute}, within {window_seconds} s, after {delay_ms} ms"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_hour_without_a_tick_earns_no_more_than_a_burst_and_ends_no_window() {
     let mut known = snapshot(1_000_000, 10);
