@@ -198,12 +198,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         "origin is not the name of any [[origin]]",
     );
     notes.check(&place, raw.path.starts_with('/'), "path must begin with /");
-    let window = raw.claim_window_seconds;
-    notes.check(
-        &place,
-        (5..=600).contains(&window),
-        "claim_window_seconds must be from 5 to 600",
-    );
+    let claim_window = read_claim_window(notes, &place, raw.claim_window_seconds);
     let steering = RawSteering {
         ramp: raw.ramp,
         autopilot: raw.autopilot,
@@ -240,7 +235,7 @@ fn read_room(notes: &mut Notes, raw: raw::Room, origins: &[String]) -> Option<Ro
         path: raw.path,
         origin: origin?,
         limits: limits?,
-        claim_window: Duration::from_secs(window),
+        claim_window,
         session,
         schedule,
         pages: PageConfig {
@@ -304,6 +299,15 @@ fn read_lanes(notes: &mut Notes, place: &str, raw: Vec<raw::Lane>) -> Lanes {
         invited_only: raw.iter().map(|lane| lane.invited_only).collect(),
         names,
     }
+}
+
+fn read_claim_window(notes: &mut Notes, place: &str, seconds: u64) -> Duration {
+    notes.check(
+        place,
+        (5..=600).contains(&seconds),
+        "claim_window_seconds must be from 5 to 600",
+    );
+    Duration::from_secs(seconds)
 }
 
 fn read_session(notes: &mut Notes, place: &str, raw: &raw::Session) -> SessionRule {

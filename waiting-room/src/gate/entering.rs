@@ -100,16 +100,13 @@ impl Gate {
         };
         let mut given = self.give_place(room, joining).await?;
         if !given.is_new && is_worthless(room, view, &given.ticket) {
-            let instead_of = Some(given.ticket.id);
-            given = self
-                .give_place(
-                    room,
-                    Joining {
-                        instead_of,
-                        ..joining
-                    },
-                )
-                .await?;
+            // Whoever had a place returns, on whatever device.
+            let again = Joining {
+                instead_of: Some(given.ticket.id),
+                returns: true,
+                ..joining
+            };
+            given = self.give_place(room, again).await?;
         }
         let proofs = self.entrance(room).and_then(|entrance| entrance.proofs.as_ref());
         if let (true, Some(proofs)) = (given.is_new, proofs) {
