@@ -1,0 +1,49 @@
+//! Drops on the real line: with random trouble, without, and those that once went wrong.
+
+use waiting_room_simulation::{Report, Scenario, World};
+
+fn run(scenario: Scenario) -> Report {
+    let seed = scenario.seed;
+    World::new(scenario)
+        .run(|_| ())
+        .unwrap_or_else(|violation| panic!("{violation}\n(add the seed {seed} to seeds.txt)"))
+}
+
+#[test]
+fn small_drops_with_random_trouble_break_no_promise() {
+    let reports: Vec<Report> = (0..40).map(|seed| run(Scenario::small(seed))).collect();
+    let total = |count: fn(&Report) -> u64| reports.iter().map(count).sum::<u64>();
+    assert!(total(|report| report.admitted) > 5_000, "people came in");
+    assert!(total(|report| report.disturbances) > 200, "there was trouble");
+    assert_eq!(total(|report| report.places_lost + report.numbers_doubled + report.overshoot), 0);
+}
+
+#[test]
+fn without_trouble_the_rate_is_met_in_every_minute() {
+    for seed in 0..4 {
+        let report = run(Scenario::steady(seed));
+        assert!(report.minutes_measured > 600, "{report:?}");
+        assert!(report.rate_error.unwrap() <= 0.05, "{report:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let report = run(Scenario::small(7));
+    assert_eq!(report, run(Scenario::small(7)));
+    assert_ne!(report.admitted, run(Scenario::small(8)).admitted);
+}
+
+#[test]
+fn seeds_that_once_broke_a_promise_do_so_no_more() {
+    let seeds = include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#'));
+    for line in seeds {
+        let (kind, seed) = line.split_once(' ').unwrap();
+        let seed = seed.parse().unwrap();
+        run(match kind {
+            "small" => Scenario::small(seed),
+            "steady" => Scenario::steady(seed),
+            other => panic!("{other} is no kind of drop"),
+        });
+    }
+}
