@@ -41,6 +41,9 @@ struct Cli {
     /// So many runs, with the seeds that follow.
     #[arg(long, default_value_t = 1)]
     runs: u64,
+    /// Tells what is planned: the drop, the shoppers and the trouble.
+    #[arg(long)]
+    plan: bool,
 }
 
 #[derive(Serialize)]
@@ -72,6 +75,9 @@ fn run(cli: &Cli, seed: u64) -> Result<Line, Violation> {
         Kind::Small => Scenario::small(seed),
         Kind::Steady => Scenario::steady(seed),
     };
+    if cli.plan {
+        eprintln!("{scenario:#?}");
+    }
     let is_big = matches!(cli.kind, Kind::Big);
     #[expect(clippy::disallowed_methods, reason = "how long the program took, nothing in the simulation")]
     let began = Instant::now();

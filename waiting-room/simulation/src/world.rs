@@ -189,8 +189,9 @@ impl World {
             Wipe => self.lose(Store::wipe),
             ClockStep { by_ms } => {
                 self.clock_ahead_ms = self.clock_ahead_ms.saturating_add_signed(by_ms);
-                // Sessions end by the store's clock; the shoppers' own plans are late by the step.
-                self.forgot_until = self.forgot_until.max(self.at + by_ms.unsigned_abs() + TICK_MS);
+                // Sessions end by the store's clock; the model hears of those that are on as late as the step is long.
+                let late = by_ms.unsigned_abs() + millis(self.scenario.session.length);
+                self.forgot_until = self.forgot_until.max(self.at + late);
             }
             SetLimits {
                 users_per_minute,
