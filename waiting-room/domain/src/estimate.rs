@@ -109,7 +109,8 @@ impl PollPacing {
     /// So seldom that everybody together keeps to the budget, or shortly before the turn comes.
     fn by_budget(&self, wait: Option<WaitRange>, ahead: u64, waiting: u64) -> Duration {
         let budget = u64::from(self.budget_per_second.max(1));
-        let seldom = |budget: u64| Duration::from_millis(waiting.saturating_mul(1_000).div_ceil(budget.max(1)));
+        let seldom =
+            |budget: u64| Duration::from_millis(waiting.saturating_mul(1_000).div_ceil(budget.max(1)));
         let Some(range) = wait else {
             return seldom(budget);
         };
@@ -260,7 +261,12 @@ mod tests {
         let pacing = PollPacing {
             budget_per_second: 30_000,
         };
-        for (low_seconds, waiting) in [(1, 10_000_000), (10, 10_000_000), (300, 10_000_000), (30, 2_000_000)] {
+        for (low_seconds, waiting) in [
+            (1, 10_000_000),
+            (10, 10_000_000),
+            (300, 10_000_000),
+            (30, 2_000_000),
+        ] {
             let wait = Some(WaitRange {
                 low_seconds,
                 high_seconds: 2 * low_seconds,

@@ -31,16 +31,32 @@ fn one(rng: &mut Xoshiro256PlusPlus, plan: &mut Plan, at: u64, edge: usize) {
     match rng.random_range(0..10) {
         0 => plan.extend([(at, Crash { edge }), (at + 10 * lost_ms, Restart { edge })]),
         1 => plan.extend([(at, Pause { edge }), (at + 10 * lost_ms, Wake { edge })]),
-        2 => plan.extend([(at, Lag { edge, ticks: 1 + while_ms % 8 }), (later + APART_MS, Lag { edge, ticks: 1 })]),
+        2 => plan.extend([
+            (
+                at,
+                Lag {
+                    edge,
+                    ticks: 1 + while_ms % 8,
+                },
+            ),
+            (later + APART_MS, Lag { edge, ticks: 1 }),
+        ]),
         3 => plan.extend([(at, Silence), (later, Speak)]),
         4 | 5 => plan.extend([(at, Save), (at + lost_ms, Silence), (later + lost_ms, RollBack)]),
         6 => plan.extend([(at, Silence), (later, Wipe)]),
         7 => plan.push((at, ClockStep { by_ms })),
         8 => plan.push((at, limits(rng))),
         _ => {
-            let switches = [Switch::Paused, Switch::QueueAll, Switch::Maintenance, Switch::Draining];
+            let switches = [
+                Switch::Paused,
+                Switch::QueueAll,
+                Switch::Maintenance,
+                Switch::Draining,
+            ];
             let switch = switches[rng.random_range(0..switches.len())];
-            let back = SetSwitch { switch: Switch::Scheduled };
+            let back = SetSwitch {
+                switch: Switch::Scheduled,
+            };
             plan.extend([(at, SetSwitch { switch }), (later, back)]);
         }
     }

@@ -17,6 +17,8 @@ pub struct Report {
     /// How far the claims of a minute were from the rate at most, as a share of it; only minutes in which people
     /// waited, no session bound stopped them, and nothing disturbed. Nothing if there was no such minute.
     pub rate_error: Option<f64>,
+    /// When that minute was over.
+    pub rate_error_at_ms: u64,
     /// The minutes that were measured, one beginning each tick.
     pub minutes_measured: u64,
     /// Sessions and reserved places beyond the highest bound, while the store had forgotten nothing.
@@ -54,6 +56,7 @@ pub(crate) struct Figures {
     tick: usize,
     undisturbed_since: u64,
     pub(crate) rate_error: Option<f64>,
+    pub(crate) rate_error_at_ms: u64,
     pub(crate) minutes_measured: u64,
     polls_of_second: u64,
     pub(crate) polls_highest: u64,
@@ -72,6 +75,7 @@ impl Figures {
             tick: 0,
             undisturbed_since: 0,
             rate_error: None,
+            rate_error_at_ms: 0,
             minutes_measured: 0,
             polls_of_second: 0,
             polls_highest: 0,
@@ -99,13 +103,15 @@ impl Figures {
         self.undisturbed_since = now_ms;
     }
 
-    /// A tick is over in which so many a minute were to come in. Answers by how much of that the last minute missed
-    /// it, if it can be measured.
-    pub(crate) fn tick(&mut self, now_ms: u64, users_per_minute: u32) -> Option<f64> {
+    /// A tick is over in which so many a minute were to come in.
+    pub(crate) fn tick(&mut self, now_ms: u64, users_per_minute: u32) {
         let error = self.minute_error(now_ms, users_per_minute);
         if let Some(error) = error {
             self.minutes_measured += 1;
-            self.rate_error = Some(self.rate_error.unwrap_or(0.0).max(error));
+            if self.rate_error.is_none_or(|worst| worst < error) {
+                self.rate_error = Some(error);
+                self.rate_error_at_ms = now_ms;
+            }
         }
         self.tick = (self.tick + 1) % MINUTE_TICKS;
         self.claims_of_minute -= u64::from(std::mem::take(&mut self.claims[self.tick]));
@@ -113,7 +119,6 @@ impl Figures {
             self.polls_highest = self.polls_highest.max(self.polls_of_second);
             self.polls_of_second = 0;
         }
-        error
     }
 
     fn minute_error(&self, now_ms: u64, users_per_minute: u32) -> Option<f64> {
@@ -142,15 +147,21 @@ mod tests {
     #[test]
     fn the_rate_is_measured_over_whole_minutes_that_nothing_disturbed() {
         let mut figures = Figures::new();
-        let mut errors = Vec::new();
-        for tick in 1..=1_800u64 {
-            for _ in 0..if tick > 1_500 { 2 } else { 1 } {
-                figures.claim();
-            }
-            errors.extend(figures.tick(tick * TICK_MS, 600));
+        for tick in 1..=1_500u64 {
+            figures.claim();
+            figures.tick(tick * TICK_MS, 600);
         }
-        assert_eq!(errors.len(), 601, "from the end of the second minute on");
-        assert!(errors[..300].iter().all(|error| *error < 0.01));
-        assert!((figures.rate_error.unwrap() - 0.5).abs() < 0.01, "{errors:?}");
+        assert_eq!(
+            figures.minutes_measured, 301,
+            "from the end of the second minute on"
+        );
+        assert!(figures.rate_error.unwrap() < 0.01);
+        for tick in 1_501..=1_800u64 {
+            figures.claim();
+            figures.claim();
+            figures.tick(tick * TICK_MS, 600);
+        }
+        assert!((figures.rate_error.unwrap() - 0.5).abs() < 0.01);
+        assert_eq!(figures.rate_error_at_ms, 180_000);
     }
 }

@@ -35,7 +35,9 @@ impl Ledger {
 
     /// What a store with only `length` lines has lost.
     pub(crate) fn lost_by(&self, length: u64) -> &[String] {
-        let from = usize::try_from(length).unwrap_or(usize::MAX).min(self.lines.len());
+        let from = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .min(self.lines.len());
         let to = self.lines.len().min(from + LOG_LINES_AT_ONCE);
         &self.lines[from..to]
     }

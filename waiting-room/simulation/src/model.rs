@@ -70,7 +70,9 @@ impl Model {
             let owner = entry(&mut self.lanes[lane].owners, number);
             if *owner != NONE {
                 self.numbers_doubled += 1;
-                return Err(format!("number {number} of lane {lane} was dealt to {owner} and to {shopper}"));
+                return Err(format!(
+                    "number {number} of lane {lane} was dealt to {owner} and to {shopper}"
+                ));
             }
             *owner = *shopper;
         }
@@ -78,17 +80,29 @@ impl Model {
     }
 
     /// The numbers `from..to` were drawn to these ranks.
-    pub(crate) fn drawn(&mut self, lane: usize, from: u64, to: u64, rank: impl Fn(u64) -> Option<u64>) -> Verdict {
+    pub(crate) fn drawn(
+        &mut self,
+        lane: usize,
+        from: u64,
+        to: u64,
+        rank: impl Fn(u64) -> Option<u64>,
+    ) -> Verdict {
         for number in from..to {
             let Some(rank) = rank(number) else {
-                return Err(format!("number {number} of lane {lane} has no rank after its draw"));
+                return Err(format!(
+                    "number {number} of lane {lane} has no rank after its draw"
+                ));
             };
             if !(from..to).contains(&rank) {
-                return Err(format!("number {number} of lane {lane} was drawn to {rank}, outside {from}..{to}"));
+                return Err(format!(
+                    "number {number} of lane {lane} was drawn to {rank}, outside {from}..{to}"
+                ));
             }
             let called = self.lanes[lane].seen_called;
             if rank < called && *entry(&mut self.lanes[lane].ranks, number) == NONE {
-                return Err(format!("rank {rank} of lane {lane} was drawn after {called} were called"));
+                return Err(format!(
+                    "rank {rank} of lane {lane} was drawn after {called} were called"
+                ));
             }
             self.ranked(lane, number, rank)?;
         }
@@ -103,12 +117,16 @@ impl Model {
             return Ok(());
         }
         if *known != NONE {
-            return Err(format!("number {number} of lane {lane} had rank {known} and has {rank}"));
+            return Err(format!(
+                "number {number} of lane {lane} had rank {known} and has {rank}"
+            ));
         }
         *known = narrow(rank);
         let taken = entry(&mut lanes.numbers, rank);
         if *taken != NONE {
-            return Err(format!("rank {rank} of lane {lane} belongs to the numbers {taken} and {number}"));
+            return Err(format!(
+                "rank {rank} of lane {lane} belongs to the numbers {taken} and {number}"
+            ));
         }
         *taken = narrow(number);
         Ok(())
@@ -148,7 +166,9 @@ impl Model {
     pub(crate) fn admitted(&mut self, lane: usize, number: u64, rank: u64, shopper: u32) -> Verdict {
         let owner = *entry(&mut self.lanes[lane].owners, number);
         if owner != shopper {
-            return Err(format!("{shopper} came in with number {number} of lane {lane}, which {owner} has"));
+            return Err(format!(
+                "{shopper} came in with number {number} of lane {lane}, which {owner} has"
+            ));
         }
         if rank >= self.lanes[lane].offered {
             return Err(format!("rank {rank} of lane {lane} came in and was not called"));
@@ -163,7 +183,9 @@ impl Model {
             Some(at) if at.plus(window) <= now => Ok(()),
             at => {
                 self.places_lost += 1;
-                Err(format!("rank {rank} of lane {lane}, called at {at:?}, was lost at {now}"))
+                Err(format!(
+                    "rank {rank} of lane {lane}, called at {at:?}, was lost at {now}"
+                ))
             }
         }
     }
@@ -174,7 +196,9 @@ impl Model {
         self.overshoot = self.overshoot.max(over);
         if over > 0 {
             let (active, cap) = (self.active, self.cap);
-            return Err(format!("{active} sessions and {reserved} places reserved, of at most {cap}"));
+            return Err(format!(
+                "{active} sessions and {reserved} places reserved, of at most {cap}"
+            ));
         }
         Ok(())
     }

@@ -70,7 +70,10 @@ impl Scenario {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let edges = *pick(&mut rng, &[1, 2, 3, 3, 5, 20]);
         let lanes = *pick(&mut rng, &[1, 1, 2, 3]);
-        let method = *pick(&mut rng, &[Method::Fifo, Method::Shuffle, Method::Shuffle, Method::Random]);
+        let method = *pick(
+            &mut rng,
+            &[Method::Fifo, Method::Shuffle, Method::Shuffle, Method::Random],
+        );
         let prequeue = Duration::from_secs(rng.random_range(1..30));
         let mut small = Self {
             shoppers: rng.random_range(50..900),
@@ -136,7 +139,7 @@ impl Scenario {
             },
             claim_window: Duration::from_secs(120),
             pacing: PollPacing {
-                budget_per_second: (shoppers / 60).max(10_000),
+                budget_per_second: (shoppers / 60).max(100),
             },
             happenings: faults::of_a_big_drop(edges),
             arrivals: Duration::from_secs(300),

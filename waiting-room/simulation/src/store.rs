@@ -94,7 +94,13 @@ impl Store {
 
     // --- what edges ask of it
 
-    pub(crate) fn join(&mut self, group: &JoinGroup, incarnation: u64, issued: u64, now: Moment) -> Answer<JoinOutcome> {
+    pub(crate) fn join(
+        &mut self,
+        group: &JoinGroup,
+        incarnation: u64,
+        issued: u64,
+        now: Moment,
+    ) -> Answer<JoinOutcome> {
         self.ask(now, |life, _| {
             let Some(life) = life.filter(|life| life.answers(incarnation, now)) else {
                 return JoinOutcome::Resync;
@@ -103,7 +109,13 @@ impl Store {
         })
     }
 
-    pub(crate) fn claim(&mut self, claim: Claim, rule: &SessionRule, incarnation: u64, now: Moment) -> Answer<ClaimOutcome> {
+    pub(crate) fn claim(
+        &mut self,
+        claim: Claim,
+        rule: &SessionRule,
+        incarnation: u64,
+        now: Moment,
+    ) -> Answer<ClaimOutcome> {
         self.ask(now, |life, _| {
             let Some(life) = life.filter(|life| life.answers(incarnation, now)) else {
                 return ClaimOutcome::Resync;
@@ -116,8 +128,15 @@ impl Store {
         })
     }
 
-    pub(crate) fn renew(&mut self, renewal: Renewal, rule: &SessionRule, now: Moment) -> Answer<Option<Moment>> {
-        self.ask(now, |life, _| life.and_then(|life| life.renew(renewal, rule, now)))
+    pub(crate) fn renew(
+        &mut self,
+        renewal: Renewal,
+        rule: &SessionRule,
+        now: Moment,
+    ) -> Answer<Option<Moment>> {
+        self.ask(now, |life, _| {
+            life.and_then(|life| life.renew(renewal, rule, now))
+        })
     }
 
     pub(crate) fn end(&mut self, session: SessionId, now: Moment) -> Answer<bool> {
@@ -149,7 +168,14 @@ impl Store {
         .flatten()
     }
 
-    pub(crate) fn advance(&mut self, edge: usize, fence: u64, revision: u64, decision: &Decision, now: Moment) -> Answer<Advance> {
+    pub(crate) fn advance(
+        &mut self,
+        edge: usize,
+        fence: u64,
+        revision: u64,
+        decision: &Decision,
+        now: Moment,
+    ) -> Answer<Advance> {
         self.ask(now, |life, lease| {
             let held = lease.as_ref().filter(|lease| lease.until > now);
             let is_held = held.is_some_and(|lease| lease.edge == edge && lease.fence == fence);
@@ -161,7 +187,9 @@ impl Store {
     }
 
     pub(crate) fn restore_log(&mut self, at: u64, lines: &[String], now: Moment) -> Answer<bool> {
-        self.ask(now, |life, _| life.is_some_and(|life| life.line.restore_log(at, lines)))
+        self.ask(now, |life, _| {
+            life.is_some_and(|life| life.line.restore_log(at, lines))
+        })
     }
 
     pub(crate) fn change_control(&mut self, change: &ControlChange, now: Moment) -> Answer<()> {
@@ -172,7 +200,11 @@ impl Store {
         })
     }
 
-    fn ask<T>(&mut self, now: Moment, work: impl FnOnce(Option<&mut Life>, &mut Option<Lease>) -> T) -> Answer<T> {
+    fn ask<T>(
+        &mut self,
+        now: Moment,
+        work: impl FnOnce(Option<&mut Life>, &mut Option<Lease>) -> T,
+    ) -> Answer<T> {
         if self.reach == Reach::Silent {
             return None;
         }
@@ -264,7 +296,11 @@ impl Life {
         if let Some((_, until)) = self.line.renew(&[renewal], rule, now).pop() {
             return Some(until);
         }
-        let known = self.learnt.get(&renewal.session).copied().filter(|until| *until > now);
+        let known = self
+            .learnt
+            .get(&renewal.session)
+            .copied()
+            .filter(|until| *until > now);
         let is_learning = now < self.recovering_until.plus(rule.length);
         let longest = renewal.since.plus(rule.hard_cap);
         if longest <= now || (known.is_none() && !is_learning) {

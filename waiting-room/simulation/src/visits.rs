@@ -99,7 +99,9 @@ impl World {
     }
 
     fn deal_to(&mut self, edge: usize, lane: usize, group: &[u32]) -> Verdict {
-        let Some(&[one, ..]) = group.first_chunk::<1>() else { return Ok(()) };
+        let Some(&[one, ..]) = group.first_chunk::<1>() else {
+            return Ok(());
+        };
         let lane_id = self.crowd[one as usize].lane();
         let now = self.now();
         let outcome = self.edges[edge].view.as_ref().filter(|view| {
@@ -246,7 +248,8 @@ impl World {
         match outcome {
             Some(ClaimOutcome::Admitted { since, until }) => {
                 let number = u64::from(shopper.number);
-                self.model.admitted(usize::from(shopper.lane), number, rank, index)?;
+                self.model
+                    .admitted(usize::from(shopper.lane), number, rank, index)?;
                 self.figures.claim();
                 self.come_in(index, since, until);
                 Ok(())
@@ -272,7 +275,9 @@ impl World {
         let number = u64::from(shopper.number);
         let rank = snapshot.rank(method, shopper.lane(), number)?;
         let since_call = match snapshot.standing(method, shopper.lane(), number, window) {
-            Standing::Called { since: Some(since), .. } => now.since(since),
+            Standing::Called {
+                since: Some(since), ..
+            } => now.since(since),
             _ => Duration::ZERO,
         };
         let claim = Claim {
@@ -282,7 +287,10 @@ impl World {
             delay_index: delay_index(since_call),
         };
         let incarnation = snapshot.incarnation;
-        Some((rank, self.store.claim(claim, &self.scenario.session, incarnation, now)))
+        Some((
+            rank,
+            self.store.claim(claim, &self.scenario.session, incarnation, now),
+        ))
     }
 
     fn come_in(&mut self, index: u32, since: Moment, until: Moment) {

@@ -15,7 +15,10 @@ fn small_drops_with_random_trouble_break_no_promise() {
     let total = |count: fn(&Report) -> u64| reports.iter().map(count).sum::<u64>();
     assert!(total(|report| report.admitted) > 5_000, "people came in");
     assert!(total(|report| report.disturbances) > 200, "there was trouble");
-    assert_eq!(total(|report| report.places_lost + report.numbers_doubled + report.overshoot), 0);
+    assert_eq!(
+        total(|report| report.places_lost + report.numbers_doubled + report.overshoot),
+        0
+    );
 }
 
 #[test]
@@ -36,7 +39,9 @@ fn the_same_seed_is_the_same_run() {
 
 #[test]
 fn seeds_that_once_broke_a_promise_do_so_no_more() {
-    let seeds = include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#'));
+    let seeds = include_str!("../seeds.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     for line in seeds {
         let (kind, seed) = line.split_once(' ').unwrap();
         let seed = seed.parse().unwrap();
