@@ -4,7 +4,7 @@
 use fairness::Head;
 use std::collections::HashMap;
 use std::time::Duration;
-use waiting_room_domain::Moment;
+use waiting_room_domain::{Method, Moment};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,8 @@ struct LaneModel {
 #[derive(Default)]
 pub(crate) struct Model {
     lanes: Vec<LaneModel>,
+    /// Whether there is draw after draw. Who finds nobody waiting walks in undrawn then, and has no rank to keep.
+    is_redrawn: bool,
     /// The log's hash at each length, as the first edge saw it.
     heads: HashMap<u64, Head>,
     /// Sessions that are on.
@@ -56,8 +58,9 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(lanes: usize, max_active: u32) -> Self {
+    pub(crate) fn new(lanes: usize, max_active: u32, method: Method) -> Self {
         Self {
+            is_redrawn: method == Method::Random,
             lanes: std::iter::repeat_with(LaneModel::default).take(lanes).collect(),
             cap: u64::from(max_active),
             ..Self::default()
@@ -174,6 +177,10 @@ impl Model {
             return Err(format!("rank {rank} of lane {lane} came in and was not called"));
         }
         self.active += 1;
+        let is_walk_in = self.is_redrawn && *entry(&mut self.lanes[lane].ranks, number) == NONE;
+        if is_walk_in {
+            return Ok(());
+        }
         self.ranked(lane, number, rank)
     }
 
@@ -241,11 +248,11 @@ mod tests {
     #[test]
     fn it_objects_to_every_broken_promise() {
         let window = Duration::from_secs(60);
-        let mut model = Model::new(1, 2);
+        let mut model = Model::new(1, 2, Method::Shuffle);
         model.dealt(0, 0, &[7, 8, 9]).unwrap();
         assert!(model.dealt(0, 2, &[10]).is_err(), "a number twice");
         assert!(model.drawn(0, 0, 2, |_| Some(1)).is_err(), "no bijection");
-        let mut model = Model::new(1, 2);
+        let mut model = Model::new(1, 2, Method::Shuffle);
         model.dealt(0, 0, &[7, 8, 9]).unwrap();
         assert!(model.drawn(0, 0, 3, Some).is_ok());
         assert!(model.ranked(0, 1, 2).is_err(), "another rank");

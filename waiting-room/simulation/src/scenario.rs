@@ -125,6 +125,22 @@ impl Scenario {
         }
     }
 
+    /// Only a pre-queue and its draw.
+    pub fn pre_queue(seed: u64) -> Self {
+        let calm = Self::calm(seed, Duration::from_secs(4));
+        Self {
+            shoppers: 200,
+            edges: 2,
+            behaviour: Behaviour {
+                early: 100,
+                leave: 0,
+                ..calm.behaviour
+            },
+            longest: Duration::from_secs(6),
+            ..calm
+        }
+    }
+
     /// A big drop: everybody comes within minutes, and a few things go wrong.
     pub fn big(seed: u64, shoppers: u32, edges: usize) -> Self {
         let calm = Self::calm(seed, Duration::from_secs(120));

@@ -51,7 +51,7 @@ impl World {
             edges: (0..scenario.edges).map(|edge| Edge::new(edge, lanes)).collect(),
             crowd: Vec::with_capacity(scenario.shoppers as usize),
             wheel: Wheel::new(),
-            model: Model::new(lanes, scenario.limits.max_active),
+            model: Model::new(lanes, scenario.limits.max_active, scenario.method),
             figures: Figures::new(),
             plan,
             forgot_until: 0,

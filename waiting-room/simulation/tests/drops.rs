@@ -11,10 +11,10 @@ fn run(scenario: Scenario) -> Report {
 
 #[test]
 fn small_drops_with_random_trouble_break_no_promise() {
-    let reports: Vec<Report> = (0..40).map(|seed| run(Scenario::small(seed))).collect();
+    let reports: Vec<Report> = (0..30).map(|seed| run(Scenario::small(seed))).collect();
     let total = |count: fn(&Report) -> u64| reports.iter().map(count).sum::<u64>();
-    assert!(total(|report| report.admitted) > 5_000, "people came in");
-    assert!(total(|report| report.disturbances) > 200, "there was trouble");
+    assert!(total(|report| report.admitted) > 4_000, "people came in");
+    assert!(total(|report| report.disturbances) > 150, "there was trouble");
     assert_eq!(
         total(|report| report.places_lost + report.numbers_doubled + report.overshoot),
         0
@@ -23,11 +23,27 @@ fn small_drops_with_random_trouble_break_no_promise() {
 
 #[test]
 fn without_trouble_the_rate_is_met_in_every_minute() {
-    for seed in 0..4 {
+    for seed in 0..2 {
         let report = run(Scenario::steady(seed));
         assert!(report.minutes_measured > 600, "{report:?}");
         assert!(report.rate_error.unwrap() <= 0.05, "{report:?}");
     }
+}
+
+/// Of a fair draw, the z-scores of many seeds have a mean of 0 and a variance of 1. With these bounds a fair draw would
+/// fail once in a thousand sets of seeds; these seeds are fixed.
+#[test]
+fn early_arrival_in_the_pre_queue_buys_nothing() {
+    let scores = (0..300).map(|seed| run(Scenario::pre_queue(seed)).shuffle_statistic.unwrap());
+    let scores: Vec<f64> = scores.collect();
+    let count = f64::from(u32::try_from(scores.len()).unwrap());
+    let mean = scores.iter().sum::<f64>() / count;
+    let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / count;
+    assert!(mean.abs() * count.sqrt() < 3.3, "the mean of {count} is {mean}");
+    assert!(
+        (variance - 1.0).abs() < 3.3 * (2.0 / count).sqrt(),
+        "the variance is {variance}"
+    );
 }
 
 #[test]
