@@ -71,11 +71,17 @@ impl Ledger {
         if !method.draws() {
             return;
         }
-        decision.freeze &= self.has_committed(snapshot.draws);
+        let next = snapshot.draws;
+        // The next, and in rounds also the one after it: whoever joins right after a freeze joins a draw, too.
+        let ahead = match method {
+            Method::Random => next..next + 2,
+            _ if next == 0 => 0..1,
+            _ => next..next,
+        };
+        decision.freeze &= ahead.clone().all(|draw| self.has_committed(draw));
         let at = decision.decided_at.unix_ms();
         self.reveal(secrets, snapshot, at, decision);
-        let draw = snapshot.draws;
-        if (draw == 0 || method == Method::Random) && !self.has_committed(draw) {
+        for draw in ahead.filter(|draw| !self.has_committed(*draw)) {
             let entry = Entry::Commit {
                 at,
                 draw,

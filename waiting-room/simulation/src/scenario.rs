@@ -145,7 +145,7 @@ impl Scenario {
     pub fn big(seed: u64, shoppers: u32, edges: usize) -> Self {
         let calm = Self::calm(seed, Duration::from_secs(120));
         // So that the line is served within a quarter of an hour.
-        let users_per_minute = (shoppers / 15).max(600);
+        let users_per_minute = (shoppers / 15).max(100);
         Self {
             shoppers,
             edges,

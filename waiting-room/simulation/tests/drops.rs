@@ -21,6 +21,14 @@ fn small_drops_with_random_trouble_break_no_promise() {
 }
 
 #[test]
+fn the_big_drop_is_served_to_the_last_shopper() {
+    let report = run(Scenario::big(1, 3_000, 4));
+    assert_eq!((report.left_waiting, report.places_lost), (0, 0), "{report:?}");
+    assert_eq!(report.disturbances, 14);
+    assert!(report.admitted > 2_500, "{report:?}");
+}
+
+#[test]
 fn without_trouble_the_rate_is_met_in_every_minute() {
     for seed in 0..2 {
         let report = run(Scenario::steady(seed));
