@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
-        drop-day drill-autopilot drill-no-shows bench-poll bench-join bench-million bench-orders clean
+        drop-day drill-autopilot drill-no-shows bench-poll bench-join bench-million bench-orders simulate clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -80,6 +80,9 @@ bench-million: ## a million in line: what they cost Redis, and the polls that th
 
 bench-orders: ## orders until they are decided, against the naive transaction
 	@$(stack) measure orders
+
+simulate: ## ten million shoppers on twenty edges, in virtual time; minutes on two cores
+	@cargo run --release -p waiting-room-simulation -- --shoppers 10000000 --edges 20
 
 clean: ## stop everything; remove its data, secrets and logs, and what was built
 	@$(stack) wipe

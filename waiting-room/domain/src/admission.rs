@@ -108,6 +108,10 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy<'_>) -> Decision {
         snapshot.ticked_at
     };
     let mut turnout = snapshot.turnout.clone();
+    turnout.stand_still(before.since(snapshot.ticked_at));
+    if has_forgotten_calls(snapshot) {
+        turnout.forget_calls(now);
+    }
     let window = policy.claim_window;
     turnout.learn(&snapshot.claims_by_delay, snapshot.calls(), window, before, now);
     let expected = turnout.expected(snapshot.calls(), window, before, now);
@@ -138,6 +142,13 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy<'_>) -> Decision {
         stock: snapshot.stock.clone(),
         log: Vec::new(),
     }
+}
+
+/// Whether this is the first decision of a store that was told how far is called: it does not know when that was.
+fn has_forgotten_calls(snapshot: &Snapshot) -> bool {
+    let mut lanes = snapshot.lanes.iter();
+    snapshot.ticked_at == Moment::default()
+        && lanes.any(|lane| lane.called.min(lane.issued) > lane.settled_below)
 }
 
 /// Whether nobody could come in since the last decision.

@@ -85,24 +85,40 @@ pub struct PollPacing {
 
 const SOONEST: Duration = Duration::from_secs(1);
 const LATEST_BY_DISTANCE: Duration = Duration::from_secs(20);
+/// How often one asks from when the turn is nearer than the budget would have one wait: each time, a quarter of the
+/// way is left.
+const POLLS_IN_FRONT: u64 = 4;
 
 impl PollPacing {
     /// When to ask next: a tenth of the expected wait, so that news is never much later than it matters, but not
-    /// so often that everybody together exceeds the budget. While nobody knows the wait (a paused room may go on at
+    /// so often that everybody together exceeds the budget. However many wait: nobody is told to ask when the turn may
+    /// have come and gone, but shortly before it comes; the budget for that is taken from those behind. While nobody knows the wait (a paused room may go on at
     /// any moment), those in front ask first. `spread` (any bits) lengthens it by up to a quarter, so that those who
     /// joined together do not ask together.
     pub fn poll_after(&self, wait: Option<WaitRange>, ahead: u64, waiting: u64, spread: u32) -> Duration {
         let by_distance = wait.map_or(Duration::from_millis(ahead.saturating_mul(10)), |range| {
             Duration::from_secs(range.low_seconds) / 10
         });
-        let by_budget = waiting
-            .saturating_mul(1_000)
-            .div_ceil(u64::from(self.budget_per_second.max(1)));
         let base = by_distance
             .clamp(SOONEST, LATEST_BY_DISTANCE)
-            .max(Duration::from_millis(by_budget));
+            .max(self.by_budget(wait, ahead, waiting));
         let quarter = millis(base) / 4;
         base + Duration::from_millis(quarter * u64::from(spread % 1024) / 1024)
+    }
+
+    /// So seldom that everybody together keeps to the budget, or shortly before the turn comes.
+    fn by_budget(&self, wait: Option<WaitRange>, ahead: u64, waiting: u64) -> Duration {
+        let budget = u64::from(self.budget_per_second.max(1));
+        let seldom =
+            |budget: u64| Duration::from_millis(waiting.saturating_mul(1_000).div_ceil(budget.max(1)));
+        let Some(range) = wait else {
+            return seldom(budget);
+        };
+        let called_per_second = ahead / range.low_seconds.max(1);
+        let in_front = called_per_second.saturating_mul(POLLS_IN_FRONT).min(budget / 2);
+        // With the longest spread it is still before the turn.
+        let before_the_turn = Duration::from_secs(range.low_seconds) * 3 / 4;
+        seldom(budget - in_front).min(before_the_turn)
     }
 }
 
@@ -237,6 +253,34 @@ mod tests {
             polls_per_second > 15_000.0,
             "asks often enough to be of use: {polls_per_second}"
         );
+    }
+
+    /// Each row: whose turn comes in so many seconds, while so many wait.
+    #[test]
+    fn nobody_is_told_to_ask_when_the_turn_has_come() {
+        let pacing = PollPacing {
+            budget_per_second: 30_000,
+        };
+        for (low_seconds, waiting) in [
+            (1, 10_000_000),
+            (10, 10_000_000),
+            (300, 10_000_000),
+            (30, 2_000_000),
+        ] {
+            let wait = Some(WaitRange {
+                low_seconds,
+                high_seconds: 2 * low_seconds,
+            });
+            let pause = pacing.poll_after(wait, 1_000 * low_seconds, waiting, 1023);
+            let turn = Duration::from_secs(low_seconds).max(SOONEST * 5 / 4);
+            assert!(pause <= turn, "{pause:?}, in {low_seconds} s of {waiting}");
+        }
+        let far = Some(WaitRange {
+            low_seconds: 3_000,
+            high_seconds: 6_000,
+        });
+        let pause = pacing.poll_after(far, 3_000_000, 10_000_000, 0);
+        assert!(pause >= Duration::from_secs(300), "{pause:?} far behind");
     }
 
     #[test]

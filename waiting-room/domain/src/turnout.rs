@@ -42,6 +42,8 @@ pub struct Turnout {
     claimed: [f64; DELAYS],
     /// All claims at each age when they were last counted.
     counted: [u64; DELAYS],
+    /// Calls of up to this second tell nothing: they are places of which nobody knows any more when they were called.
+    unknown_until: Moment,
 }
 
 /// A stored turnout that this version does not understand.
@@ -55,11 +57,30 @@ impl Default for Turnout {
             aged: [0.0; DELAYS],
             claimed: [0.0; DELAYS],
             counted: [0; DELAYS],
+            unknown_until: Moment::default(),
         }
     }
 }
 
 impl Turnout {
+    /// The store has forgotten when whom was called: what is put on record `at` this moment are places called long
+    /// ago, of which many have been claimed.
+    pub(crate) fn forget_calls(&mut self, at: Moment) {
+        self.unknown_until = at;
+    }
+
+    /// Lets `by` not count, as [`CallLog::stand_still`].
+    pub(crate) fn stand_still(&mut self, by: Duration) {
+        if self.unknown_until > Moment::default() {
+            self.unknown_until = self.unknown_until.plus(by);
+        }
+    }
+
+    /// Whether a call on record was one of that moment. The log keeps one entry for each second later.
+    fn tells(&self, at: Moment) -> bool {
+        at.unix_seconds() > self.unknown_until.unix_seconds()
+    }
+
     /// Takes in what happened between two looks: `claims_by_delay` counts all claims ever, by [`delay_index`]. Calls
     /// may be claimed for `window`.
     pub fn learn<'a>(
@@ -82,6 +103,9 @@ impl Turnout {
         let ends = age_ends_within(window);
         for (log, settled_below) in calls {
             for (count, at) in log.calls(settled_below) {
+                if !self.tells(at) {
+                    continue;
+                }
                 for (aged, end) in self.aged.iter_mut().zip(ends) {
                     let grown_out = at.plus(Duration::from_millis(end));
                     if before < grown_out && grown_out <= now {
@@ -126,7 +150,7 @@ impl Turnout {
         let (seen, ends) = (self.seen(), age_ends_within(window));
         let mut expected = 0.0;
         for (log, settled_below) in calls {
-            for (count, at) in log.calls(settled_below) {
+            for (count, at) in log.calls(settled_below).filter(|(_, at)| self.tells(*at)) {
                 #[expect(clippy::cast_precision_loss, reason = "counts of people, far below 2^52")]
                 let count = count as f64;
                 // Nobody comes before the call.
@@ -149,6 +173,9 @@ impl Turnout {
                 self.aged[index], self.claimed[index], self.counted[index]
             );
         }
+        if self.unknown_until > Moment::default() {
+            let _ = write!(text, ";{}", self.unknown_until.unix_ms());
+        }
         text
     }
 
@@ -161,6 +188,9 @@ impl Turnout {
         if text.is_empty() {
             return Ok(turnout);
         }
+        let (text, unknown_until) = text.split_once(';').unwrap_or((text, "0"));
+        let unknown_until = unknown_until.parse().map_err(|_| TurnoutError)?;
+        turnout.unknown_until = Moment::from_unix_ms(unknown_until);
         let ages: Vec<&str> = text.split(',').collect();
         if ages.len() != DELAYS {
             return Err(TurnoutError);
@@ -294,9 +324,11 @@ mod tests {
     proptest! {
         #[test]
         fn it_survives_its_encoding(share in 0u64..100, seconds in 0u64..50) {
-            let turnout = after_a_while(share, seconds);
+            let mut turnout = after_a_while(share, seconds);
             let read = Turnout::decode(&turnout.encode()).unwrap();
             prop_assert!((read.share(WINDOW) - turnout.share(WINDOW)).abs() < 0.01);
+            turnout.forget_calls(at(seconds));
+            prop_assert_eq!(Turnout::decode(&turnout.encode()).unwrap().unknown_until, at(seconds));
         }
 
         #[test]

@@ -90,6 +90,22 @@ impl Room {
     }
 }
 
+#[test]
+fn a_store_that_forgot_who_was_called_when_does_not_take_the_places_for_calls_of_now() {
+    let mut room = Room::new(100_000);
+    // As edges tell it: where the line stands, and nothing else.
+    room.line.lanes[0].called = 10_000;
+    room.line.ticked_at = Moment::default();
+    let policy = policy(600, 100_000);
+    let soon = |rank| Some(Duration::from_millis(rank % 30 * 100));
+    for minute in 0..4 {
+        let claims = room.minute(&policy, soon);
+        assert!(claims <= 630, "{claims} in minute {minute}");
+    }
+    let claims = room.minute(&policy, soon);
+    assert!((570..=630).contains(&claims), "{claims} in the end");
+}
+
 /// Each row: what is known, the limits, and how far is called.
 #[test]
 fn calls_as_far_as_every_bound_allows() {
