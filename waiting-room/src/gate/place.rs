@@ -84,6 +84,10 @@ impl From<WaitRange> for Wait {
     }
 }
 
+/// Nothing happens so long before the doors open, so nobody need ask often.
+const FAR_FROM_DOORS: Duration = Duration::from_secs(60);
+const PAUSE_FAR_FROM_DOORS: Duration = Duration::from_secs(10);
+
 /// A ticket that was just given.
 pub(super) struct Given {
     pub(super) ticket: Ticket,
@@ -253,9 +257,9 @@ fn poll_after_ms(
         .pacing
         .poll_after(wait, ahead, view.snapshot.waiting(), spread);
     let until_doors = doors_open(&view.phase).map_or(Duration::ZERO, |at| at.since(now));
-    let far_from_doors = until_doors > Duration::from_secs(60);
-    let pause = if far_from_doors {
-        pause.max(Duration::from_secs(10))
+    let pause = if until_doors > FAR_FROM_DOORS {
+        // Spread as well: a pre-queue that gathers before a drop must not ask all in one second.
+        pause.max(PAUSE_FAR_FROM_DOORS + PAUSE_FAR_FROM_DOORS / 4 * (spread % 1_024) / 1_024)
     } else {
         pause
     };
