@@ -18,6 +18,9 @@ use http::{Method as HttpMethod, StatusCode, request::Parts, uri::PathAndQuery};
 use std::sync::Arc;
 use waiting_room_domain::{ClaimOutcome, Method, Moment, Phase, SessionId, Standing, Switch, Ticket};
 
+/// How soon to look again while nobody is let in.
+const MAINTENANCE_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// The way to an origin.
 #[derive(Debug, Default)]
 pub struct Passage {
@@ -87,6 +90,11 @@ impl Gate {
         };
         if !view.rules.guarded {
             return Outcome::Proxy(Passage::through(room));
+        }
+        if !view.rules.passes && !wants_page(&request.headers) {
+            let problem = Problem::new(503, "maintenance", "The shop is being worked on");
+            let reply = Reply::problem(&problem.detail("You keep your place, and your pass."));
+            return Outcome::Answer(reply.retry_after(MAINTENANCE_PAUSE));
         }
         if view.rules.passes
             && let Some(passage) = self.by_pass(cookies, room, &view, request, visitor)

@@ -246,10 +246,10 @@ fn poll_after_ms(
     ahead: u64,
     now: Moment,
 ) -> u64 {
-    // Spread by ticket and time, so that a shopper is not always the late one.
+    // Spread by ticket and minute: a shopper is not always the late one, and what was told a moment ago still holds.
     let spread = ticket
         .number
-        .wrapping_add(now.unix_ms())
+        .wrapping_add(now.unix_seconds() / 60)
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         >> 48;
     let spread = u32::try_from(spread).unwrap_or(0);

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use waiting_room_domain::{
-    Held, Holder, HolderJoin, JoinGroup, JoinOutcome, LANES_MAX, LaneId, Moment, RoomTag, Ticket, TicketId,
+    Held, Holder, HolderJoin, JoinGroup, JoinOutcome, LANES_MAX, LaneId, Ticket, TicketId,
 };
 
 /// Shoppers who may wait for their number at once; more are asked to try again.
@@ -57,6 +57,8 @@ type Answer = Result<Dealt, Unavailable>;
 /// Somebody who waits for a number.
 pub(super) struct Shopper {
     joining: Joining,
+    /// The identifier of the ticket to be. Drawn by whoever asks: one task deals for all.
+    id: TicketId,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -73,7 +75,11 @@ impl Joiner {
 
     pub(super) async fn join(&self, joining: Joining) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let shopper = Shopper { joining, answer };
+        let shopper = Shopper {
+            joining,
+            id: clock::random_bytes(),
+            answer,
+        };
         self.0.try_send(shopper).map_err(|_| Unavailable::Overloaded)?;
         answered.await.unwrap_or(Err(Unavailable::Overloaded))
     }
@@ -174,8 +180,10 @@ async fn try_deal(room: &Room, group: &mut Vec<Shopper>) -> Result<(), Unavailab
         refuse(newcomers, &Unavailable::SoldOut);
     }
     let mut dealing = take_one_of_each(group);
-    let ids: Vec<TicketId> = dealing.iter().map(|_| clock::random_bytes()).collect();
-    let tree = room.config.keeps_log.then(|| Tree::new(&ids));
+    let tree = room.config.keeps_log.then(|| {
+        let ids: Vec<TicketId> = dealing.iter().map(|shopper| shopper.id).collect();
+        Tree::new(&ids)
+    });
     let Some(lane) = dealing.first().map(|shopper| shopper.joining.lane) else {
         return Ok(());
     };
@@ -184,7 +192,7 @@ async fn try_deal(room: &Room, group: &mut Vec<Shopper>) -> Result<(), Unavailab
         lane,
         count,
         root: tree.as_ref().map(|tree| tree.root().to_string()),
-        holders: holders(&dealing, &ids),
+        holders: holders(&dealing),
     };
     let joined = room.store.join(&view.line, &join, view.known(lane)).await;
     let (first, at) = match joined {
@@ -204,9 +212,15 @@ async fn try_deal(room: &Room, group: &mut Vec<Shopper>) -> Result<(), Unavailab
         }
     };
     view.memory.saw_number(lane, first + u64::from(count) - 1);
-    for ((shopper, id), index) in dealing.into_iter().zip(ids).zip(0u32..) {
+    for (shopper, index) in dealing.into_iter().zip(0u32..) {
+        let held = Held {
+            lane,
+            number: first + u64::from(index),
+            issued_at: at,
+            id: shopper.id,
+        };
         let dealt = Dealt {
-            ticket: ticket(&view.line, lane, first + u64::from(index), at, id),
+            ticket: ticket(room, &view.line, &held),
             receipt: tree
                 .as_ref()
                 .map(|tree| Receipt::of(tree, lane.0, first, count, index)),
@@ -232,11 +246,11 @@ fn take_one_of_each(group: &mut Vec<Shopper>) -> Vec<Shopper> {
     dealing
 }
 
-fn holders(dealing: &[Shopper], ids: &[TicketId]) -> Vec<HolderJoin> {
-    let joins = dealing.iter().zip(ids).filter_map(|(shopper, id)| {
+fn holders(dealing: &[Shopper]) -> Vec<HolderJoin> {
+    let joins = dealing.iter().filter_map(|shopper| {
         Some(HolderJoin {
             holder: shopper.joining.holder?,
-            id: *id,
+            id: shopper.id,
             instead_of: shopper.joining.instead_of,
         })
     });
@@ -254,7 +268,7 @@ async fn answer_holders(room: &Room, line: &LineKey, group: &mut Vec<Shopper>) -
         let place = shopper.joining.holder.and_then(|_| held.next().flatten());
         match place {
             Some(place) if shopper.joining.instead_of != Some(place.id) => {
-                let _ = shopper.answer.send(Ok(found(line, &place)));
+                let _ = shopper.answer.send(Ok(found(room, line, &place)));
             }
             place => {
                 // Nothing is replaced but what is there.
@@ -266,21 +280,21 @@ async fn answer_holders(room: &Room, line: &LineKey, group: &mut Vec<Shopper>) -
     Ok(())
 }
 
-fn found(line: &LineKey, held: &Held) -> Dealt {
+fn found(room: &Room, line: &LineKey, held: &Held) -> Dealt {
     Dealt {
-        ticket: ticket(line, held.lane, held.number, held.issued_at, held.id),
+        ticket: ticket(room, line, held),
         receipt: None,
         is_new: false,
     }
 }
 
-fn ticket(line: &LineKey, lane: LaneId, number: u64, issued_at: Moment, id: TicketId) -> Ticket {
+fn ticket(room: &Room, line: &LineKey, held: &Held) -> Ticket {
     Ticket {
-        room: RoomTag::from(&line.room),
+        room: room.config.tag,
         epoch: line.epoch,
-        lane,
-        number,
-        issued_at,
-        id,
+        lane: held.lane,
+        number: held.number,
+        issued_at: held.issued_at,
+        id: held.id,
     }
 }

@@ -22,4 +22,5 @@ mod operators;
 mod pages;
 mod shoppers;
 mod stock;
+mod switches;
 mod two_edges;
