@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Ends with 0 if nothing is wrong, 1 if something is, 64 if the question cannot be read.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The log: a file, or its address, such as https://shop.example/.waiting-room/drop/log.
+    /// The log: a file, or its address, such as <https://shop.example/.waiting-room/drop/log>.
     #[arg(long)]
     log: String,
     /// A receipt, to be looked up in the log; as the cookie has it, or with --ticket.
