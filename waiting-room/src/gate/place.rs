@@ -257,7 +257,9 @@ fn poll_after_ms(
         .pacing
         .poll_after(wait, ahead, view.snapshot.waiting(), spread);
     let until_doors = doors_open(&view.phase).map_or(Duration::ZERO, |at| at.since(now));
-    let pause = if until_doors > FAR_FROM_DOORS {
+    // An operator may have opened them before their time.
+    let shut = view.rules.doors != Doors::Open;
+    let pause = if shut && until_doors > FAR_FROM_DOORS {
         // Spread as well: a pre-queue that gathers before a drop must not ask all in one second.
         pause.max(PAUSE_FAR_FROM_DOORS + PAUSE_FAR_FROM_DOORS / 4 * (spread % 1_024) / 1_024)
     } else {
