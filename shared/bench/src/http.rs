@@ -13,6 +13,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 
 /// One connection that is kept open.
 pub struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -45,20 +46,35 @@ impl Connection {
             .with_context(|| format!("connect to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self {
+            address,
             stream,
             buffer: Vec::with_capacity(BUFFER_BYTES),
         })
     }
 
-    /// Sends one request (see [`request`]) and reads its answer.
+    /// Sends one request (see [`request`]) and reads its answer. A server may have closed a connection that was idle for
+    /// a while: then it is sent once more on a new one. All that is asked here may be asked twice.
     pub async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
+        if self.ask(request).await.is_err() && self.buffer.is_empty() {
+            *self = Self::open(self.address).await?;
+            self.ask(request).await?;
+        }
+        self.answer().await
+    }
+
+    /// Sends a request and waits for the first bytes of the answer.
+    async fn ask(&mut self, request: &[u8]) -> anyhow::Result<()> {
         self.buffer.clear();
         self.stream.write_all(request).await.context("send a request")?;
+        self.read().await
+    }
+
+    async fn answer(&mut self) -> anyhow::Result<Answer<'_>> {
         let head = loop {
-            self.read().await?;
             if let Some(head) = parse(&self.buffer)? {
                 break head;
             }
+            self.read().await?;
         };
         let end = match head.body {
             Body::Bytes(length) => head.length + length,
