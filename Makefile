@@ -2,12 +2,20 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+drills := drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-freeze drill-redis-failover \
+          drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
-        drop-day drill-autopilot drill-no-shows bench-poll bench-join bench-million bench-orders simulate clean
+        fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
+        bench-orders simulate clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
 cargo_deny := PATH="$$PATH:$(CURDIR)/.local/bin" cargo deny
+cargo_fuzz := PATH="$$PATH:$(CURDIR)/.local/bin" cargo +nightly fuzz
+
+# What `make fuzz` tries, and for how many seconds each.
+FUZZ_TARGETS := head ticket pass proof config invitation cookies path
+SECONDS := 60
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +66,15 @@ advisories: ## known vulnerabilities of the dependencies (fetches the RustSec da
 	@$(stack) install deny
 	$(cargo_deny) check advisories
 
+# It has the versions of the workspace, finds a corpus of its own (not under version control) and goes on from it. What it
+# finds lies in waiting-room/fuzz/artifacts; once mended it is kept in fuzz/regressions, which `make test` tries again.
+fuzz: ## what strangers may send, made up by the million: SECONDS=60 for each target; nightly compiler
+	@$(stack) install fuzz
+	cp Cargo.lock waiting-room/fuzz/Cargo.lock
+	cd waiting-room && for target in $(FUZZ_TARGETS); do mkdir -p fuzz/corpus/$$target && \
+	    $(cargo_fuzz) run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 || exit 1; done
+
 # --- the figures: each ends in one line of JSON
 
 drop-day: ## ten thousand shoppers at one hundred units, and the proof that one hundred were sold
@@ -69,8 +86,47 @@ drill-autopilot: ## the worker stands still: fewer are let in, and as many as be
 drill-no-shows: ## 60 % of those called never come: rate, limits and changes on three edges, for six minutes
 	@$(stack) measure drill-no-shows
 
+drills: ## all drills of what can break, one after the other; about fifteen minutes
+	@$(stack) measure drills
+
+drill-redis-kill: ## Redis is killed with 100,000 in line: nobody may lose by it
+	@$(stack) measure $@
+
+drill-redis-flushall: ## Redis is wiped
+	@$(stack) measure $@
+
+drill-redis-older: ## Redis is started with its file of some seconds ago
+	@$(stack) measure $@
+
+drill-redis-freeze: ## Redis stands still for five seconds
+	@$(stack) measure $@
+
+drill-redis-failover: ## a replica takes over that has not heard the last second
+	@$(stack) measure $@
+
+drill-edge-kill: ## the edge that decides is killed
+	@$(stack) measure $@
+
+drill-edges-kill: ## all edges are killed
+	@$(stack) measure $@
+
+drill-edge-clock: ## an edge whose clock is an hour fast has to decide alone
+	@$(stack) measure $@
+
+drill-edge-pause: ## the edge that decides stands still beyond its lease, and wakes
+	@$(stack) measure $@
+
+drill-origin: ## the origin is down, slow, flapping, and talks nonsense
+	@$(stack) measure $@
+
 bench-poll: ## a waiting shopper's poll, against nginx
 	@$(stack) measure poll
+
+bench-proxy: ## a request with a pass to what stands behind the edge, against nginx in front of the same
+	@$(stack) measure proxy
+
+bench-idle: ## what idle connections and listeners cost, and how soon 50,000 listeners are told
+	@$(stack) measure idle
 
 bench-join: ## joins, against Redis
 	@$(stack) measure join

@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use passes::{PassKey, PassKeys};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
-use waiting_room_domain::{TicketKey, TicketKeys};
+use waiting_room_domain::{SealKey, SealKeys, TicketKeys};
 
 /// More keys than anybody rotates through while people wait.
 const KEYS_MAX: usize = 16;
@@ -94,7 +94,7 @@ impl KeyRing {
         }
         let ticket_keys = secrets
             .iter()
-            .map(|(id, secret)| Ok(TicketKey::new(*id, &ticket_secret(secret)?)));
+            .map(|(id, secret)| Ok(SealKey::new(*id, &ticket_secret(secret)?)));
         let mut ticket_keys = ticket_keys.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
         let signing = ticket_keys.next().context("the key ring is empty")?;
         let pass_keys = secrets
@@ -105,7 +105,7 @@ impl KeyRing {
             draws: DrawSecrets {
                 masters: secrets.iter().map(|(_, secret)| *secret).collect(),
             },
-            tickets: TicketKeys::new(signing, ticket_keys.collect()),
+            tickets: TicketKeys::new(SealKeys::new(signing, ticket_keys.collect())),
             passes: PassKeys::new(pass_keys.collect::<Result<_, _>>()?)?,
         })
     }

@@ -11,7 +11,10 @@ use http::{
     },
 };
 use serde::Serialize;
-use std::time::{Duration, SystemTime};
+use std::{
+    cell::RefCell,
+    time::{Duration, SystemTime},
+};
 use waiting_room_domain::Moment;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -131,36 +134,123 @@ impl Reply {
     /// With word of when to ask again: whole seconds, rounded up.
     #[must_use]
     pub fn retry_after(self, pause: Duration) -> Self {
-        let seconds = pause.as_millis().div_ceil(1000).max(1);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        self.with(RETRY_AFTER, HeaderValue::from(seconds))
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.with(RETRY_AFTER, HeaderValue::from(retry_seconds(pause)))
     }
 
     /// The whole answer as HTTP/1.1 on a connection that stays open.
     pub fn to_http1(&self, now: Moment) -> Vec<u8> {
-        let mut text = Vec::with_capacity(512 + self.body.len());
-        let mut put = |parts: &[&[u8]]| parts.iter().for_each(|part| text.extend_from_slice(part));
-        let reason = self.status.canonical_reason().unwrap_or_default();
-        put(&[
-            b"HTTP/1.1 ",
-            self.status.as_str().as_bytes(),
-            b" ",
-            reason.as_bytes(),
-            b"\r\n",
-        ]);
+        let mut answer = Http1::new(self.status);
         for (name, value) in &self.headers {
-            put(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+            answer.field(name.as_str(), value.as_bytes());
         }
-        let length = self.body.len().to_string();
-        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unix_seconds());
-        let date = httpdate::fmt_http_date(date);
-        put(&[
-            b"content-length: ",
-            length.as_bytes(),
-            b"\r\ndate: ",
-            date.as_bytes(),
-        ]);
-        put(&[b"\r\nconnection: keep-alive\r\n\r\n", &self.body]);
-        text
+        answer.end(now, &self.body)
+    }
+}
+
+/// Milliseconds as `Retry-After` says them: whole seconds, rounded up, at least one.
+fn retry_seconds(pause_ms: u64) -> u64 {
+    pause_ms.div_ceil(1_000).max(1)
+}
+
+/// A JSON document for one shopper who is to ask again, as HTTP/1.1: the same bytes as by [`Reply::json`],
+/// [`Reply::retry_after`] and [`Reply::to_http1`] (a test compares them), without the parts in between. A million people
+/// poll; nothing else is asked for so often.
+pub fn json_to_http1(body: &impl Serialize, retry_after_ms: u64, now: Moment) -> Vec<u8> {
+    let mut json = Vec::with_capacity(BODY_BYTES);
+    // What is meant for this can always be written down, see [`Reply::json`].
+    if serde_json::to_writer(&mut json, body).is_err() {
+        return Reply::json(StatusCode::OK, body).to_http1(now);
+    }
+    let mut answer = Http1::new(StatusCode::OK);
+    answer.field(CONTENT_TYPE.as_str(), JSON.as_bytes());
+    answer.field(CACHE_CONTROL.as_str(), NO_STORE.as_bytes());
+    let seconds = itoa::Buffer::new()
+        .format(retry_seconds(retry_after_ms))
+        .to_owned();
+    answer.field(RETRY_AFTER.as_str(), seconds.as_bytes());
+    answer.end(now, &json)
+}
+
+/// Room for the document that a poll is answered with.
+const BODY_BYTES: usize = 512;
+
+/// An HTTP/1.1 answer while it is written.
+struct Http1(Vec<u8>);
+
+impl Http1 {
+    fn new(status: StatusCode) -> Self {
+        let mut answer = Self(Vec::with_capacity(BODY_BYTES * 2));
+        answer.put(b"HTTP/1.1 ");
+        answer.put(status.as_str().as_bytes());
+        answer.put(b" ");
+        answer.put(status.canonical_reason().unwrap_or_default().as_bytes());
+        answer.put(b"\r\n");
+        answer
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn field(&mut self, name: &str, value: &[u8]) {
+        self.put(name.as_bytes());
+        self.put(b": ");
+        self.put(value);
+        self.put(b"\r\n");
+    }
+
+    /// The headers that every answer has, and the body.
+    fn end(mut self, now: Moment, body: &[u8]) -> Vec<u8> {
+        self.put(b"content-length: ");
+        self.put(itoa::Buffer::new().format(body.len()).as_bytes());
+        self.put(b"\r\ndate: ");
+        with_date(now, |date| self.put(date.as_bytes()));
+        self.put(b"\r\nconnection: keep-alive\r\n\r\n");
+        self.put(body);
+        self.0
+    }
+}
+
+/// The moment as the `Date` header says it. Each thread writes it down once a second, not for every answer.
+fn with_date(now: Moment, write: impl FnOnce(&str)) {
+    thread_local! {
+        static LAST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    LAST.with_borrow_mut(|(second, date)| {
+        if *second != now.unix_seconds() {
+            *second = now.unix_seconds();
+            *date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(*second));
+        }
+        write(date);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_writes_the_same_bytes() {
+        for (pause_ms, seconds) in [(0, "1"), (1_000, "1"), (1_001, "2"), (61_999, "62")] {
+            let now = Moment::from_unix_ms(1_800_000_000_000 + pause_ms);
+            let body = serde_json::json!({"ahead": pause_ms});
+            let reply = Reply::json(StatusCode::OK, &body).retry_after(Duration::from_millis(pause_ms));
+            assert_eq!(reply.headers.last().unwrap().1, seconds);
+            let written = json_to_http1(&body, pause_ms, now);
+            assert_eq!(written, reply.to_http1(now), "{pause_ms} ms");
+        }
+    }
+
+    #[test]
+    fn the_date_goes_on() {
+        for (ms, expected) in [
+            (784_111_777_000, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (784_111_777_999, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (784_111_778_000, "Sun, 06 Nov 1994 08:49:38 GMT"),
+        ] {
+            let answer = Reply::no_content().to_http1(Moment::from_unix_ms(ms));
+            assert!(String::from_utf8(answer).unwrap().contains(expected), "{ms}");
+        }
     }
 }

@@ -5,7 +5,7 @@ mod report;
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
-use fairness::{Audit, Head, Leaf, Receipt};
+use fairness::{Audit, Head, Leaf, Receipt, hex};
 use process::Exit;
 use std::{io::Write, path::Path, time::Duration};
 
@@ -24,7 +24,7 @@ pub struct Verify {
     /// A receipt, to be looked up in the log; as the cookie has it, or with --ticket.
     #[arg(long, conflicts_with = "number")]
     receipt: Option<String>,
-    /// A ticket: its 96 characters, or the 24 hexadecimal digits of its id.
+    /// A ticket: its 96 characters, or the 24 lower case hexadecimal digits of its id.
     #[arg(long, conflicts_with = "number")]
     ticket: Option<String>,
     /// With --number: the lane.
@@ -113,7 +113,9 @@ fn question(options: &Verify) -> anyhow::Result<Question> {
     let receipt = parts.next().filter(|text| !text.is_empty());
     let ticket = options.ticket.as_deref().or(parts.next());
     let id = match ticket {
-        Some(ticket) if ticket.len() == 24 => Some(read_id(ticket)?),
+        Some(ticket) if ticket.len() == 24 => {
+            Some(hex::array(ticket).context("a ticket's id is 24 lower case hexadecimal digits")?)
+        }
         Some(ticket) => Some(read_ticket(ticket, &mut question)?),
         None => None,
     };
@@ -137,7 +139,7 @@ fn read_ticket(text: &str, question: &mut Question) -> anyhow::Result<Leaf> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     let ticket: Option<[u8; 72]> = bytes.and_then(|bytes| bytes.try_into().ok());
     let ticket = ticket.filter(|ticket| ticket[0] == 1);
-    let ticket = ticket.context("a ticket is 96 characters, its id 24 hexadecimal digits")?;
+    let ticket = ticket.context("a ticket is 96 characters, its id 24 lower case hexadecimal digits")?;
     let mut rest = ticket.as_slice();
     let _ = take::<3>(&mut rest);
     let [lane] = take(&mut rest);
@@ -157,14 +159,4 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
         *rest = tail;
     }
     bytes
-}
-
-fn read_id(text: &str) -> anyhow::Result<Leaf> {
-    let wrong = "a ticket's id is 24 hexadecimal digits";
-    ensure!(text.bytes().all(|byte| byte.is_ascii_hexdigit()), wrong);
-    let mut id = [0; 12];
-    for (index, byte) in id.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).context(wrong)?;
-    }
-    Ok(id)
 }

@@ -12,8 +12,8 @@
 mod promises;
 
 use promises::{Fixture, group, line, marks};
-use waiting_room::store::Known;
-use waiting_room_domain::{JoinOutcome, Marks};
+use waiting_room::store::{ConfigPut, Known};
+use waiting_room_domain::{JoinOutcome, Marks, Stamp};
 
 macro_rules! promises {
     ($($promise:ident),* $(,)?) => {
@@ -92,6 +92,19 @@ async fn a_redis_that_lost_its_last_writes_is_told_what_it_dealt() {
     fixture.tell(0, &marks(50, 0, 0)).await;
     fixture.settled().await;
     assert_eq!(fixture.first_number(1, 1).await, 50);
+}
+
+#[tokio::test]
+async fn a_wiped_redis_takes_no_operators_word_until_edges_could_tell_what_it_forgot() {
+    let fixture = Fixture::redis();
+    fixture.put_config(0, "one").await;
+    let (newest, known) = fixture.config_since(Stamp::default()).await;
+    fixture.redis.as_ref().unwrap().wipe();
+    assert_eq!(fixture.config_since(newest).await, (Stamp::default(), vec![]));
+    assert_eq!(fixture.put_config_once(0, "other").await, ConfigPut::Recovering);
+    assert!(fixture.live[1].restore_config(&known).await.unwrap());
+    assert_eq!(fixture.config_since(Stamp::default()).await, (newest, known));
+    assert_eq!(fixture.put_config(1, "two").await.number, 2);
 }
 
 #[tokio::test]

@@ -117,9 +117,7 @@ fn a_ticket_is_looked_up_by_itself() {
     let receipts = read("sample-drop.receipts");
     let line = receipts.lines().find(|line| line.starts_with("1 0 ")).unwrap();
     let fields: Vec<&str> = line.split(' ').collect();
-    for (index, byte) in ticket[28..40].iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&fields[2][2 * index..2 * index + 2], 16).unwrap();
-    }
+    ticket[28..40].copy_from_slice(&fairness::hex::array::<12>(fields[2]).unwrap());
     let text = URL_SAFE_NO_PAD.encode(ticket);
     let (code, told) = verify(
         &vector("sample-drop.log"),

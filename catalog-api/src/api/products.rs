@@ -53,10 +53,13 @@ fn list_json(shelves: &[Arc<Shelf>]) -> Bytes {
         .into()
 }
 
+/// How soon stock is news: a shared cache may keep it for a second, a browser asks again.
+const KEPT: &str = "public, max-age=0, s-maxage=1";
+
 fn json(body: Bytes) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-cache"),
+        (CACHE_CONTROL, KEPT),
         (VARY, "accept"),
     ];
     (headers, body).into_response()

@@ -11,7 +11,8 @@ install_what() {
         servers) install_packages "$(missing_for_servers)" ;;
         measuring) install_packages "$(missing_for_measuring)" && install_k6 ;;
         deny) install_deny ;;
-        *) die "cannot install '$1': servers, measuring or deny" ;;
+        fuzz) install_fuzz ;;
+        *) die "cannot install '$1': servers, measuring, deny or fuzz" ;;
     esac
 }
 
@@ -32,6 +33,8 @@ missing_for_servers() {
 missing_for_measuring() {
     command -v wrk >/dev/null || echo wrk
     command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || echo nginx-light
+    # For an edge with another time of day.
+    compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
 }
 
 require_cargo() {
@@ -129,4 +132,12 @@ install_deny() {
     [[ ! -x $bin_dir/cargo-deny ]] || return 0
     say "  building cargo-deny (some minutes) ..."
     cargo install --locked --root "$local_dir" "cargo-deny@$cargo_deny_version"
+}
+
+install_fuzz() {
+    require_cargo
+    ! command -v cargo-fuzz >/dev/null || return 0
+    [[ ! -x $bin_dir/cargo-fuzz ]] || return 0
+    say "  building cargo-fuzz (some minutes) ..."
+    cargo install --locked --root "$local_dir" "cargo-fuzz@$cargo_fuzz_version"
 }

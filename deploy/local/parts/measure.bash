@@ -1,13 +1,21 @@
 # shellcheck shell=bash
 # Measurements: real processes under load, on real servers. The last line of stdout is a line of JSON.
 
+measurements=(poll join proxy idle million orders drop-day drill-autopilot drill-no-shows)
+# What can break while a long line waits; `drills` is all of them.
+drills=(
+    drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-freeze drill-redis-failover
+    drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
+)
+
 measure() {
-    local name=${1:-}
-    case $name in
-        drop-day | poll | join | million | orders | drill-autopilot | drill-no-shows) ;;
-        *) die "usage: deploy/local/stack measure drop-day|poll|join|million|orders|drill-autopilot|drill-no-shows" ;;
-    esac
+    local name=${1:-} arguments=()
+    [[ " ${measurements[*]} ${drills[*]} drills " == *" $name "* ]] ||
+        die "usage: deploy/local/stack measure NAME; a NAME is one of: ${measurements[*]} ${drills[*]} drills"
     shift
+    # `make drill-redis-kill ARGS='--shoppers 5000'`
+    [[ -z ${ARGS:-} ]] || read -r -a arguments <<<"$ARGS"
+    set -- "${arguments[@]}" "$@"
     folders_make
     install_what servers
     install_what measuring
@@ -16,6 +24,26 @@ measure() {
     export PATH
     services_build
     cd "$checkout" || exit
-    # The binary itself: cargo would build it anew for `-p bench` alone, with other features of the dependencies.
-    servers_with "$binaries_dir/bench" "$name" "$@"
+    servers_with measure_built "$name" "$@"
+}
+
+# The binary itself: cargo would build it anew for `-p bench` alone, with other features of the dependencies.
+measure_built() {
+    local name=$1
+    shift
+    case $name in
+        drills) measure_drills "$@" ;;
+        drill-autopilot | drill-no-shows) "$binaries_dir/bench" "$name" "$@" ;;
+        drill-*) "$binaries_dir/bench" drill "${name#drill-}" "$@" ;;
+        *) "$binaries_dir/bench" "$name" "$@" ;;
+    esac
+}
+
+# Each has its line; one that fails does not keep the others from being tried.
+measure_drills() {
+    local drill failed=()
+    for drill in "${drills[@]}"; do
+        measure_built "$drill" "$@" || failed+=("$drill")
+    done
+    ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
 }

@@ -15,9 +15,11 @@ service_address() {
 
 services_build() {
     require_cargo
-    say "building the release binaries (the first time takes several minutes)"
+    local release=()
+    [[ $build_profile != release ]] || release=(--release)
+    say "building the $build_profile binaries (the first time takes several minutes)"
     # In the background, so that `stop` need not wait for the compiler; Ctrl-C still reaches it.
-    (cd "$checkout" && exec env --default-signal=INT,QUIT cargo build --release --bins 7>&- 8>&-) &
+    (cd "$checkout" && exec env --default-signal=INT,QUIT cargo build "${release[@]}" --bins 7>&- 8>&-) &
     build_pid=$!
     wait "$build_pid" || die "the build failed"
     build_pid=''

@@ -9,7 +9,9 @@ run_dir=$local_dir/run
 bin_dir=$local_dir/bin
 templates_dir=$checkout/deploy/local/config
 env_file=$local_dir/stack.env
-binaries_dir=$(cd "$checkout" && readlink -m "${CARGO_TARGET_DIR:-target}")/release
+# Cargo's word for the folder: release or debug.
+build_profile=${STACK_PROFILE:-release}
+binaries_dir=$(cd "$checkout" && readlink -m "${CARGO_TARGET_DIR:-target}")/$build_profile
 
 redis_port=${STACK_REDIS_PORT:-17379}
 postgres_port=${STACK_POSTGRES_PORT:-17432}
@@ -31,3 +33,5 @@ sandbox_payments_listen=${SANDBOX_PAYMENTS_LISTEN:-127.0.0.1:17084}
 k6_version=v1.8.1
 # The version of cargo-deny that is built when there is none on the PATH.
 cargo_deny_version=0.20.2
+# The same of cargo-fuzz.
+cargo_fuzz_version=0.13.2

@@ -61,7 +61,8 @@ async fn database_connections_killed_in_mid_batch_lose_and_double_nothing() {
         .unwrap();
     let kill = format!(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-          WHERE datname = '{name}' AND query NOT LIKE '%count(*) FROM orders%'"
+          WHERE datname = '{name}' AND backend_type = 'client backend'
+            AND query NOT LIKE '%count(*) FROM orders%'"
     );
     let ((), confirmed) = tokio::join!(
         async {

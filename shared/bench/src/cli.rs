@@ -1,7 +1,8 @@
 //! What can be measured, and how much.
 
+use crate::drills::Drill;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Measures the product on this machine, against a reference that runs in turn with it.
 #[derive(Debug, Parser)]
@@ -15,6 +16,13 @@ pub struct Cli {
 pub enum Measurement {
     /// A waiting shopper's poll, against nginx answering as many bytes.
     Poll(PollPlan),
+    /// A request with a pass to what stands behind the edge, against nginx in front of the same.
+    Proxy(ProxyPlan),
+    /// What idle connections and listeners cost an edge, and how soon very many listeners are told of a change.
+    Idle(IdlePlan),
+    /// A part of `idle`: listens with many tickets at one edge.
+    #[command(hide = true)]
+    Listen(ListenPlan),
     /// Joins over HTTP with Redis behind the edge, against plain INCR of the same Redis.
     Join(JoinPlan),
     /// A million in line: what they cost Redis, and the polls that they are asked for.
@@ -25,6 +33,8 @@ pub enum Measurement {
     DropDay(DropDayPlan),
     /// Whether fewer are let in while the order worker stands still, and as many as before afterwards.
     DrillAutopilot(DrillAutopilotPlan),
+    /// Whether nobody in line loses by it when something breaks.
+    Drill(DrillPlan),
     /// Whether the rate is met in claims, and no limit overstepped, when most of those called never come.
     DrillNoShows(NoShowsPlan),
 }
@@ -43,6 +53,43 @@ pub struct PollPlan {
     /// How many shoppers wait and poll in turn.
     #[arg(long, default_value_t = 10_000)]
     pub shoppers: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct ProxyPlan {
+    /// How often each side is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How long each side is loaded in a round.
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u32,
+    /// Connections kept open.
+    #[arg(long, default_value_t = 128)]
+    pub connections: u32,
+    /// How many shoppers were let in and ask in turn.
+    #[arg(long, default_value_t = 1_000)]
+    pub shoppers: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct IdlePlan {
+    /// How many connections of each kind are kept.
+    #[arg(long, default_value_t = 10_000)]
+    pub connections: u32,
+    /// How many listen when the operator says something.
+    #[arg(long, default_value_t = 50_000)]
+    pub listeners: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct ListenPlan {
+    /// Where shoppers come in.
+    pub edge: SocketAddr,
+    /// A file with a ticket a line.
+    pub tickets: PathBuf,
+    /// How many listen in other processes before these.
+    #[arg(long, default_value_t = 0)]
+    pub first: usize,
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +167,42 @@ pub struct DrillAutopilotPlan {
     /// How long the worker stands still.
     #[arg(long, default_value_t = 20)]
     pub stop_seconds: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DrillPlan {
+    /// What breaks.
+    pub drill: Drill,
+    /// How many stand in line.
+    #[arg(long, default_value_t = 100_000)]
+    pub shoppers: u32,
+    /// How many at the front of it come in when they are called.
+    #[arg(long, default_value_t = 4_000)]
+    pub front: u32,
+    /// How many of the others poll.
+    #[arg(long, default_value_t = 1_000)]
+    pub sample: u32,
+    /// How many are let in a minute.
+    #[arg(long, default_value_t = 1_200)]
+    pub users_per_minute: u32,
+    /// How many are in at once: fewer than would come at that rate, so that it is met all the time.
+    #[arg(long, default_value_t = 300)]
+    pub max_active: u32,
+    /// How long a session lasts.
+    #[arg(long, default_value_t = 20)]
+    pub session_seconds: u32,
+    /// Polls a second.
+    #[arg(long, default_value_t = 300.0)]
+    pub polls_per_second: f64,
+    /// Newcomers a second.
+    #[arg(long, default_value_t = 50.0)]
+    pub joins_per_second: f64,
+    /// Requests with passes a second.
+    #[arg(long, default_value_t = 100.0)]
+    pub visits_per_second: f64,
+    /// Requests a second that must not get through.
+    #[arg(long, default_value_t = 50.0)]
+    pub intrusions_per_second: f64,
 }
 
 #[derive(Debug, Clone, Args)]

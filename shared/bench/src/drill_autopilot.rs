@@ -5,7 +5,7 @@ use crate::{
     Verdict, books,
     cli::DrillAutopilotPlan,
     crowd::{self, Place},
-    edge::{Edge, EdgePlan, ROOM},
+    edge::{Edge, EdgePlan, ROOM, Store},
     http::{self, Connection},
     ordering,
     report::{print, rounded, say},
@@ -60,7 +60,7 @@ urls = [\"http://{signals}/signals\"]
         plan.users_per_minute / 6,
     );
     let edge_plan = EdgePlan {
-        redis: Some(&redis),
+        store: Some(Store::of(&redis)),
         users_per_minute: plan.users_per_minute,
         max_active: 1_000_000,
         origin,

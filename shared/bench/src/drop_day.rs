@@ -4,7 +4,7 @@ use crate::{
     Verdict, books,
     books::Books,
     cli::DropDayPlan,
-    edge::{Edge, EdgePlan, ROOM},
+    edge::{Edge, EdgePlan, ROOM, Store},
     k6::{K6, Told},
     report::{print, say},
     scratch::Scratch,
@@ -32,7 +32,7 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     let origin = free_address();
     say("starting the shop, the edge and the provider ...");
     let edge_plan = EdgePlan {
-        redis: Some(&redis),
+        store: Some(Store::of(&redis)),
         users_per_minute: plan.users_per_minute,
         max_active: plan.max_active,
         origin,

@@ -4,8 +4,13 @@ use crate::{http, scratch::Scratch};
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use testbed::{Process, RedisNamespace, free_address, within};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use testbed::{Process, ProcessBuilder, RedisNamespace, free_address, within};
 
 /// The room of every measurement.
 pub const ROOM: &str = "demo";
@@ -17,7 +22,7 @@ const DEALS_WITHIN: Duration = Duration::from_secs(30);
 /// What the edge is told.
 pub struct EdgePlan<'a> {
     /// Where the line is kept; in the edge's own memory if not said.
-    pub redis: Option<&'a RedisNamespace>,
+    pub store: Option<Store>,
     /// How many are let in a minute.
     pub users_per_minute: u32,
     /// How many are in at once.
@@ -30,42 +35,127 @@ pub struct EdgePlan<'a> {
     pub room: &'a str,
 }
 
-/// A running edge.
+/// A Redis, and how the keys of a run begin.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Its address, as programs take it.
+    pub url: String,
+    /// How every key begins.
+    pub prefix: String,
+}
+
+impl Store {
+    /// The Redis that all measurements share.
+    pub fn of(redis: &RedisNamespace) -> Self {
+        Self {
+            url: redis.url().to_owned(),
+            prefix: redis.prefix().to_owned(),
+        }
+    }
+}
+
+/// An edge: a process that runs, or one that was killed and can be started again.
 pub struct Edge {
-    _process: Process,
+    process: Mutex<Option<Process>>,
+    settings: Settings,
     /// Where shoppers come.
     pub public: SocketAddr,
     admin: SocketAddr,
     token: String,
 }
 
+/// What it takes to start the process once more.
+struct Settings {
+    config: PathBuf,
+    keys: PathBuf,
+    store: Option<Store>,
+    environment: Vec<(String, String)>,
+}
+
 impl Edge {
     /// Starts one and waits until its line deals numbers.
     pub async fn start(scratch: &Scratch, plan: &EdgePlan<'_>) -> anyhow::Result<Self> {
-        let (public, admin) = (free_address(), free_address());
-        let token = STANDARD.encode(clock::random_bytes::<24>());
-        let mut builder = Process::workspace(BINARY)
-            .arg("--config")
-            .arg(write_config(scratch, plan)?)
-            .env("WAITING_ROOM_LISTEN", public)
-            .env("WAITING_ROOM_ADMIN_LISTEN", admin)
-            .env("WAITING_ROOM_ADMIN_TOKEN", &token)
-            .env("WAITING_ROOM_KEYS_FILE", write_keys(scratch)?.display())
-            .env("RUST_LOG", "warn")
-            .ready_at(public, &format!("/.waiting-room/{ROOM}"));
-        if let Some(redis) = plan.redis {
-            builder = builder
-                .env("WAITING_ROOM_REDIS_URL", redis.url())
-                .env("WAITING_ROOM_NAMESPACE", redis.prefix());
-        }
+        Self::start_in(scratch, plan, &[]).await
+    }
+
+    /// The same, with more in the environment of the process.
+    pub async fn start_in(
+        scratch: &Scratch,
+        plan: &EdgePlan<'_>,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let edge = Self {
-            _process: builder.try_start().await?,
-            public,
-            admin,
-            token,
+            process: Mutex::default(),
+            settings: Settings {
+                config: write_config(scratch, plan)?,
+                keys: write_keys(scratch)?,
+                store: plan.store.clone(),
+                environment: environment.iter().map(owned).collect(),
+            },
+            public: free_address(),
+            admin: free_address(),
+            token: STANDARD.encode(clock::random_bytes::<24>()),
         };
+        edge.start_again().await?;
         edge.deals().await?;
         Ok(edge)
+    }
+
+    /// Starts the process, at the same addresses as before, and waits until it answers.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        let process = self.builder().try_start().await?;
+        *self.process() = Some(process);
+        Ok(())
+    }
+
+    /// Kills the process, without a chance to say goodbye.
+    pub fn kill_9(&self) {
+        *self.process() = None;
+    }
+
+    /// Stops it in its tracks, or lets it go on.
+    pub fn pause(&self, paused: bool) {
+        if let Some(process) = &*self.process() {
+            if paused { process.pause() } else { process.resume() }
+        }
+    }
+
+    /// What it wrote so far; nothing when it does not run.
+    pub fn output(&self) -> String {
+        self.process().as_ref().map(Process::output).unwrap_or_default()
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        let process = self.process();
+        Ok(process.as_ref().context("the edge does not run")?.id())
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn builder(&self) -> ProcessBuilder {
+        let settings = &self.settings;
+        let mut builder = Process::workspace(BINARY)
+            .arg("--config")
+            .arg(&settings.config)
+            .env("WAITING_ROOM_LISTEN", self.public)
+            .env("WAITING_ROOM_ADMIN_LISTEN", self.admin)
+            .env("WAITING_ROOM_ADMIN_TOKEN", &self.token)
+            .env("WAITING_ROOM_KEYS_FILE", settings.keys.display())
+            .env("RUST_LOG", "warn")
+            .ready_at(self.public, &format!("/.waiting-room/{ROOM}"));
+        if let Some(store) = &settings.store {
+            builder = builder
+                .env("WAITING_ROOM_REDIS_URL", &store.url)
+                .env("WAITING_ROOM_NAMESPACE", &store.prefix);
+        }
+        for (name, value) in &settings.environment {
+            builder = builder.env(name, value);
+        }
+        builder
     }
 
     /// The bytes of a request to the room.
@@ -87,11 +177,11 @@ impl Edge {
         }
     }
 
-    /// A new line stands still at first, in case another edge remembers more of it.
-    async fn deals(&self) -> anyhow::Result<()> {
+    /// Waits until the line deals numbers: a new one stands still at first, in case another edge remembers more of it.
+    pub async fn deals(&self) -> anyhow::Result<()> {
         let deals = async || {
             let room = self.operate("GET", &format!("/rooms/{ROOM}"), "").await.ok()?;
-            (room["recovering"] == false).then_some(())
+            (room["recovering"] == false && room["store_silent"] == false).then_some(())
         };
         within(DEALS_WITHIN, deals)
             .await

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use serde::de::DeserializeOwned;
-use std::{fmt::Write, net::SocketAddr};
+use std::{fmt::Write, io::ErrorKind, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -50,6 +50,21 @@ impl Connection {
             stream,
             buffer: Vec::with_capacity(BUFFER_BYTES),
         })
+    }
+
+    /// On a stream that was opened elsewhere, with no more memory than its answers take.
+    pub fn over(stream: TcpStream) -> anyhow::Result<Self> {
+        Ok(Self {
+            address: stream.peer_addr()?,
+            stream,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Whether the other side has not closed it. It is for nothing else afterwards.
+    pub fn is_open(&self) -> bool {
+        let read = self.stream.try_read(&mut [0; 1]);
+        read.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |read| read > 0)
     }
 
     /// Sends one request (see [`request`]) and reads its answer. A server may have closed a connection that was idle for

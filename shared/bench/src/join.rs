@@ -7,7 +7,7 @@ use crate::{
     Verdict,
     cli::JoinPlan,
     crowd,
-    edge::{Edge, EdgePlan},
+    edge::{Edge, EdgePlan, Store},
     memory,
     nginx::Nginx,
     report::{histogram, median, print, quantile_ms, rounded, say},
@@ -30,7 +30,7 @@ pub async fn measure(plan: &JoinPlan) -> anyhow::Result<Verdict> {
     let redis = RedisNamespace::try_fresh()?;
     let origin = Nginx::start(&scratch, 64).await?;
     let edge_plan = EdgePlan {
-        redis: Some(&redis),
+        store: Some(Store::of(&redis)),
         users_per_minute: 0,
         max_active: 1,
         origin: origin.address,

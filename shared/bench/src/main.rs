@@ -6,12 +6,15 @@
 
 mod books;
 mod cli;
+mod cpu;
 mod crowd;
 mod drill_autopilot;
 mod drill_no_shows;
+mod drills;
 mod drop_day;
 mod edge;
 mod http;
+mod idle;
 mod join;
 mod k6;
 mod memory;
@@ -22,6 +25,8 @@ mod orders;
 mod origin;
 mod pgbench;
 mod poll;
+mod pool;
+mod proxy;
 mod report;
 mod scratch;
 mod shop;
@@ -65,11 +70,15 @@ async fn run(measurement: Measurement) -> anyhow::Result<Verdict> {
 async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
     match measurement {
         Measurement::Poll(plan) => poll::measure(&plan).await,
+        Measurement::Proxy(plan) => proxy::measure(&plan).await,
+        Measurement::Idle(plan) => idle::measure(&plan).await,
+        Measurement::Listen(plan) => idle::listen(&plan).await,
         Measurement::Join(plan) => join::measure(&plan).await,
         Measurement::Million(plan) => million::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,
+        Measurement::Drill(plan) => drills::measure(&plan).await,
         Measurement::DrillNoShows(plan) => drill_no_shows::measure(&plan).await,
     }
 }

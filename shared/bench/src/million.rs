@@ -5,7 +5,7 @@ use crate::{
     Verdict,
     cli::MillionPlan,
     crowd,
-    edge::{Edge, EdgePlan, ROOM},
+    edge::{Edge, EdgePlan, ROOM, Store},
     http::Connection,
     memory,
     origin::Origin,
@@ -96,7 +96,7 @@ async fn room(plan: &MillionPlan, origin: SocketAddr, rules: &str) -> anyhow::Re
     let redis = RedisNamespace::try_fresh()?;
     // Some are called and do not come: hardly any of a million, but the line is one that moves.
     let edge_plan = EdgePlan {
-        redis: Some(&redis),
+        store: Some(Store::of(&redis)),
         users_per_minute: 60,
         max_active: 100,
         origin,

@@ -1,33 +1,56 @@
-//! A private nginx that answers the same bytes to everything: what the machine can do at best.
+//! A private nginx: one that answers the same bytes to everything, or one that asks another for them. It is what the
+//! machine can do at best.
 
 use crate::{scratch::Scratch, wrk::THREADS};
 use anyhow::Context;
 use std::{net::SocketAddr, path::PathBuf};
 use testbed::{Process, free_address};
 
+/// Connections to an upstream that each worker keeps open.
+const KEPT_OPEN: u32 = 256;
+
 /// A running nginx with its own configuration, folders and pid file.
 pub struct Nginx {
-    _process: Process,
+    process: Process,
     pub address: SocketAddr,
 }
 
 impl Nginx {
     /// Starts one that answers 200 with a JSON body of `bytes` bytes.
     pub async fn start(scratch: &Scratch, bytes: usize) -> anyhow::Result<Self> {
+        let body = body(bytes);
+        Self::with(scratch, "", &format!("return 200 '{body}';")).await
+    }
+
+    /// Starts one that passes everything on to `upstream`, over connections that it keeps open.
+    pub async fn in_front_of(scratch: &Scratch, upstream: SocketAddr) -> anyhow::Result<Self> {
+        let servers = format!(
+            "upstream shop {{ server {upstream}; keepalive {KEPT_OPEN}; keepalive_requests 1000000000; }}"
+        );
+        let passing = "proxy_pass http://shop; proxy_http_version 1.1; proxy_set_header Connection '';
+            proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;";
+        Self::with(scratch, &servers, passing).await
+    }
+
+    async fn with(scratch: &Scratch, servers: &str, location: &str) -> anyhow::Result<Self> {
         let address = free_address();
-        let folder = scratch.path().display().to_string();
-        let settings = settings(&folder, address, bytes);
-        let config = scratch.write("nginx.conf", settings)?;
+        // Several may run at once, each with files of its own.
+        let folder = scratch.folder(&format!("nginx-{}", address.port()))?;
+        let folder = folder.display().to_string();
+        let config = format!("{folder}/nginx.conf");
+        std::fs::write(&config, settings(&folder, address, servers, location)).context("write nginx.conf")?;
         let process = Process::program("nginx", &program()?)
             .args(["-p", &folder, "-e", &format!("{folder}/nginx-error.log"), "-c"])
             .arg(config)
             .ready_at(address, "/")
             .try_start()
             .await?;
-        Ok(Self {
-            _process: process,
-            address,
-        })
+        Ok(Self { process, address })
+    }
+
+    /// The id of its first process; the others are in its group.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 
@@ -40,13 +63,14 @@ fn program() -> anyhow::Result<PathBuf> {
         .context("there is no nginx (Debian: apt-get install nginx-light)")
 }
 
+fn body(bytes: usize) -> String {
+    let padding = bytes.saturating_sub(r#"{"padding":""}"#.len());
+    format!(r#"{{"padding":"{}"}}"#, "x".repeat(padding))
+}
+
 /// As many workers as the load generator has threads, no log, connections that stay open for the whole run. Every
 /// folder is ours: the packaged default is under /var.
-fn settings(folder: &str, address: SocketAddr, bytes: usize) -> String {
-    let body = format!(
-        r#"{{"padding":"{}"}}"#,
-        "x".repeat(bytes.saturating_sub(r#"{"padding":""}"#.len()))
-    );
+fn settings(folder: &str, address: SocketAddr, servers: &str, location: &str) -> String {
     format!(
         "daemon off;
 worker_processes {THREADS};
@@ -62,9 +86,10 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     default_type application/json;
+    {servers}
     server {{
         listen {address};
-        location / {{ return 200 '{body}'; }}
+        location / {{ {location} }}
     }}
 }}
 "
@@ -77,8 +102,7 @@ mod tests {
 
     #[test]
     fn the_body_has_the_asked_length() {
-        let text = settings("/f", "127.0.0.1:1".parse().unwrap(), 100);
-        let body = text.split('\'').nth(1).unwrap();
-        assert_eq!(body.len(), 100);
+        assert_eq!(body(100).len(), 100);
+        assert_eq!(body(0), r#"{"padding":""}"#);
     }
 }

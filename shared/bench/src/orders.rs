@@ -6,7 +6,7 @@ use crate::{
     books::Books,
     cli::OrdersPlan,
     crowd,
-    edge::{Edge, EdgePlan},
+    edge::{Edge, EdgePlan, Store},
     ordering::{self, Run},
     pgbench::{CLIENTS, Naive},
     report::{median, print, quantile_ms, rounded, say},
@@ -33,7 +33,7 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     let redis = RedisNamespace::try_fresh()?;
     let origin = free_address();
     let edge_plan = EdgePlan {
-        redis: Some(&redis),
+        store: Some(Store::of(&redis)),
         users_per_minute: 1_000_000,
         max_active: 1_000_000,
         origin,

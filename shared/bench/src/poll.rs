@@ -22,7 +22,7 @@ pub async fn measure(plan: &PollPlan) -> anyhow::Result<Verdict> {
     // Nobody is let in: everybody waits and goes on polling.
     let origin = Nginx::start(&scratch, 64).await?;
     let edge_plan = EdgePlan {
-        redis: None,
+        store: None,
         users_per_minute: 0,
         max_active: 1,
         origin: origin.address,
@@ -37,7 +37,13 @@ pub async fn measure(plan: &PollPlan) -> anyhow::Result<Verdict> {
     drop(origin);
     let nginx = Nginx::start(&scratch, bytes).await?;
 
-    let wrk = Wrk::new(&scratch, &tickets, plan.connections, plan.seconds)?;
+    let wrk = Wrk::new(
+        &scratch,
+        "Waiting-Room-Ticket",
+        &tickets,
+        plan.connections,
+        plan.seconds,
+    )?;
     let poll_url = format!(
         "http://{}/.waiting-room/{}/status",
         edge.public,

@@ -12,11 +12,16 @@ pub fn say(line: &str) {
 
 /// The last line: a JSON object, its fields in the order given.
 pub fn print(fields: &[(&str, Value)]) -> anyhow::Result<()> {
-    let mut line = Vec::new();
-    serde_json::Serializer::new(&mut line).collect_map(fields.iter().map(|(name, value)| (name, value)))?;
+    let mut text = Vec::new();
+    serde_json::Serializer::new(&mut text).collect_map(fields.iter().map(|(name, value)| (name, value)))?;
+    line(std::str::from_utf8(&text)?)
+}
+
+/// A line of the result, at once.
+pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(&line)?;
-    out.write_all(b"\n")?;
+    writeln!(out, "{text}")?;
+    out.flush()?;
     Ok(())
 }
 

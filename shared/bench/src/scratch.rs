@@ -15,6 +15,13 @@ impl Scratch {
         Ok(Self(path))
     }
 
+    /// Makes a folder in it and answers its path.
+    pub fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(&path).with_context(|| format!("make the folder {}", path.display()))?;
+        Ok(path)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0

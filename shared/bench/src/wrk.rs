@@ -8,13 +8,13 @@ use tokio::process::Command;
 
 /// As many threads as wrk gets; what it loads has as many.
 pub const THREADS: u32 = 2;
-const HEADER: &str = "Waiting-Room-Ticket";
 
-/// Loads with one request after the other on each of its connections, each with another ticket.
+/// Loads with one request after the other on each of its connections, each with another value of one header.
 #[derive(Debug)]
 pub struct Wrk {
     script: PathBuf,
-    tickets: PathBuf,
+    header: &'static str,
+    values: PathBuf,
     connections: u32,
     seconds: u32,
 }
@@ -33,16 +33,18 @@ pub struct Measured {
 // === impl Wrk ===
 
 impl Wrk {
-    /// Prepares a load by shoppers with these tickets.
+    /// Prepares a load by shoppers who send these values under `header` in turn.
     pub fn new(
         scratch: &Scratch,
-        tickets: &[String],
+        header: &'static str,
+        values: &[String],
         connections: u32,
         seconds: u32,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             script: scratch.write("wrk.lua", include_str!("wrk.lua"))?,
-            tickets: scratch.write("tickets", tickets.join("\n"))?,
+            header,
+            values: scratch.write("values", values.join("\n"))?,
             connections,
             seconds,
         })
@@ -58,7 +60,7 @@ impl Wrk {
             .arg(format!("-d{}s", self.seconds))
             .arg("-s")
             .arg(&self.script);
-        command.arg(url).arg("--").arg(HEADER).arg(&self.tickets);
+        command.arg(url).arg("--").arg(self.header).arg(&self.values);
         command.stdin(Stdio::null()).kill_on_drop(true);
         let bound = Duration::from_secs(u64::from(self.seconds) + 30);
         let output = tokio::time::timeout(bound, command.output())
@@ -94,6 +96,11 @@ impl Wrk {
     reason = "counts of some seconds fit a float exactly"
 )]
 impl Measured {
+    /// How many were answered.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// Requests a second.
     pub fn rate(&self) -> f64 {
         self.requests as f64 / (self.duration_us as f64 / 1e6)

@@ -37,12 +37,20 @@ impl Shutdown {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
+        self.spawn_until(name, self.token.clone(), task);
+    }
+
+    /// Runs a task that must not end before `stop` is cancelled, which may be before the process stops.
+    pub fn spawn_until<F>(&self, name: &'static str, stop: CancellationToken, task: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
         let token = self.token.clone();
         self.tasks.spawn(async move {
             // On a task of its own, so that a panic is an end like any other.
             let result = tokio::spawn(task).await;
             match result {
-                Ok(Ok(())) if token.is_cancelled() => {}
+                Ok(Ok(())) if stop.is_cancelled() => return,
                 Ok(Ok(())) => error!(task = name, "task ended though nobody asked; stopping"),
                 Ok(Err(failure)) => error!(
                     task = name,
@@ -53,6 +61,15 @@ impl Shutdown {
             }
             token.cancel();
         });
+    }
+
+    /// Asks every task to stop and waits for them, for a process that has its own way of being asked.
+    pub async fn finish(self) {
+        self.token.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
+            warn!("some tasks did not stop in time; leaving them behind");
+        }
     }
 
     /// Waits for a signal or a dead task, then for the tasks to stop. Answers whether all of it went well:
@@ -66,11 +83,7 @@ impl Shutdown {
             () = self.token.cancelled() => false,
         };
         info!(grace_seconds = self.grace.as_secs(), "stopping");
-        self.token.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(self.grace, self.tasks.wait()).await.is_err() {
-            warn!("some tasks did not stop in time; leaving them behind");
-        }
+        self.finish().await;
         anyhow::ensure!(asked, "a task ended by itself");
         Ok(())
     }

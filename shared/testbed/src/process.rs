@@ -171,11 +171,21 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
+    /// Asks it to stop, and waits for nothing.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Whether it has ended, and well.
+    pub fn ended_well(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
+    }
+
     /// Asks it to stop; answers whether it did in time, and ended well.
     pub async fn terminate(&mut self) -> bool {
-        self.signal(Signal::SIGTERM);
+        self.ask_to_stop();
         within(STOPPED_WITHIN, async || (!self.is_running()).then_some(())).await;
-        matches!(self.child.try_wait(), Ok(Some(status)) if status.success())
+        self.ended_well()
     }
 
     fn signal(&self, signal: Signal) {

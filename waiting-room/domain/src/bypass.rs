@@ -9,7 +9,7 @@
 //! | 14..22 | expires, Unix milliseconds, big endian |
 //! | 22..54 | HMAC-SHA256 of bytes 0..22 |
 
-use crate::{Moment, RoomTag, SealKeys, TicketError, ticket::array};
+use crate::{Moment, RoomTag, SealKeys, TicketError, seal::array};
 use sha2::{Digest, Sha256};
 
 const VERSION: u8 = 1;

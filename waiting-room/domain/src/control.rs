@@ -173,23 +173,39 @@ impl Control {
 pub struct ControlChange {
     /// Another switch.
     pub switch: Option<Switch>,
-    /// A new rate.
-    pub users_per_minute: Option<u32>,
-    /// A new number of sessions.
-    pub max_active: Option<u32>,
+    /// A new rate; nothing inside means the configured one again.
+    pub users_per_minute: Option<Option<u32>>,
+    /// A new number of sessions, likewise.
+    pub max_active: Option<Option<u32>>,
     /// A new message; an empty one takes it away.
     pub message: Option<String>,
 }
 
 impl ControlChange {
+    /// What makes `from` into `to`.
+    pub fn between(from: &Control, to: &Control) -> Self {
+        let message = to.message.clone().unwrap_or_default();
+        Self {
+            switch: (from.switch != to.switch).then_some(to.switch),
+            users_per_minute: (from.users_per_minute != to.users_per_minute).then_some(to.users_per_minute),
+            max_active: (from.max_active != to.max_active).then_some(to.max_active),
+            message: (from.message != to.message).then_some(message),
+        }
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// `control` with this change on top.
     #[must_use]
     pub fn on(&self, control: &Control) -> Control {
         let message = self.message.clone().or_else(|| control.message.clone());
         Control {
             switch: self.switch.unwrap_or(control.switch),
-            users_per_minute: self.users_per_minute.or(control.users_per_minute),
-            max_active: self.max_active.or(control.max_active),
+            users_per_minute: self.users_per_minute.unwrap_or(control.users_per_minute),
+            max_active: self.max_active.unwrap_or(control.max_active),
             message: message.filter(|text| !text.is_empty()),
         }
     }
@@ -204,13 +220,19 @@ impl fmt::Display for ControlChange {
         });
         let words = [
             self.switch.map(|switch| format!("switch {switch}")),
-            self.users_per_minute
-                .map(|rate| format!("users_per_minute {rate}")),
-            self.max_active.map(|sessions| format!("max_active {sessions}")),
+            limit("users_per_minute", self.users_per_minute),
+            limit("max_active", self.max_active),
             message,
         ];
         f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
+}
+
+fn limit(name: &str, changed: Option<Option<u32>>) -> Option<String> {
+    changed.map(|limit| match limit {
+        Some(limit) => format!("{name} {limit}"),
+        None => format!("{name} as configured"),
+    })
 }
 
 #[cfg(test)]
@@ -240,7 +262,7 @@ mod tests {
             ..Control::default()
         };
         let change = ControlChange {
-            max_active: Some(5),
+            max_active: Some(Some(5)),
             ..ControlChange::default()
         };
         let changed = change.on(&control);
@@ -311,5 +333,32 @@ mod tests {
             assert_eq!((word.parse(), switch.to_string()), (Ok(switch), word.to_owned()));
         }
         assert_eq!("off".parse::<Switch>(), Err(NoSuchSwitch));
+    }
+
+    #[test]
+    fn the_way_back_leads_back() {
+        let control = |rate, message: Option<&str>, switch| Control {
+            switch,
+            users_per_minute: rate,
+            max_active: None,
+            message: message.map(str::to_owned),
+        };
+        let all = [
+            control(None, None, Switch::Scheduled),
+            control(Some(5), Some("soon"), Switch::Paused),
+            control(Some(6), None, Switch::Closed),
+        ];
+        for from in &all {
+            for to in &all {
+                let way = ControlChange::between(from, to);
+                assert_eq!(way.on(from), *to);
+                assert_eq!(way.is_empty(), from == to);
+            }
+        }
+        let way = ControlChange::between(&all[1], &all[0]);
+        assert_eq!(
+            way.to_string(),
+            "switch scheduled, users_per_minute as configured, message removed"
+        );
     }
 }

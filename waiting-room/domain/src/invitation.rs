@@ -13,7 +13,7 @@
 //! | 16..28 | invitation id, random |
 //! | 28..60 | HMAC-SHA256 of bytes 0..28 |
 
-use crate::{Holder, LaneId, Moment, RoomTag, SealKeys, TicketError, ticket::array};
+use crate::{Holder, LaneId, Moment, RoomTag, SealKeys, TicketError, seal::array};
 
 const VERSION: u8 = 1;
 const BODY: usize = 28;

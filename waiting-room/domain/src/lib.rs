@@ -7,17 +7,23 @@
 mod admission;
 mod autopilot;
 mod bypass;
+mod caching;
 mod call_log;
 mod control;
 mod estimate;
+mod history;
 mod invitation;
 mod lane;
 mod line;
 mod method;
 mod moment;
+mod origin;
 mod pace;
 mod proof;
 mod ramp;
+mod rate;
+mod request_head;
+mod revocation;
 mod room;
 mod rounds;
 mod schedule;
@@ -34,9 +40,11 @@ pub use autopilot::{
     Autopilot, AutopilotRule, AutopilotState, NotAState, Reading, Reason, SignalName, Signals, Step, Targets,
 };
 pub use bypass::{BypassToken, RuleTag};
+pub use caching::{CacheTimes, Directives, Lifetime, NotKept, QueryRule, Said, covers, keyed_target};
 pub use call_log::{CallLog, CallLogError};
 pub use control::{Control, ControlChange, MESSAGE_MAX_CHARS, NoSuchSwitch, Rules, Switch};
 pub use estimate::{PollPacing, WaitRange, wait_range};
+pub use history::{History, Stamp, VERSIONS_MAX, Version};
 pub use invitation::{Invitation, InvitationId};
 pub use lane::{LANES_MAX, LaneId};
 pub use line::{
@@ -45,9 +53,19 @@ pub use line::{
 };
 pub use method::{Method, NoSuchMethod};
 pub use moment::Moment;
+pub use origin::{
+    Balance, Breaker, BreakerRule, BreakerState, Broken, Candidate, CheckRule, Checked, Conduct,
+    EjectionRule, Ended, FORWARDED_HOPS_MAX, Forwarded, NoSuchBalance, Permit, RETRIES_SAVED, RetryBudget,
+    Sent, choose, client_key, may_send_again, way,
+};
 pub use pace::Pace;
-pub use proof::{Challenge, PROOF_ALGORITHM, ProofError, ProofRule, Solution, Solved};
+pub use proof::{Challenge, PROOF_ALGORITHM, ProofError, ProofRule, Solution, Solved, solve_proof};
 pub use ramp::Ramp;
+pub use rate::{Debt, Quota, RATE_REQUESTS_MAX, RATE_WINDOW_MAX, Rate, RateError, limit_item, policy_item};
+pub use request_head::{HeadFault, HeadLimits, HeadRead, read_head};
+pub use revocation::{
+    Mark, REVOCATIONS_MAX, Revocation, Revocations, Revoked, TokenMarks, TooManyRevocations,
+};
 pub use room::{Limits, LimitsError, SessionRule, TICK};
 pub use rounds::{Rounds, RoundsError};
 pub use schedule::{Epoch, Phase, Schedule, ScheduleError, ScheduledDrop};
@@ -56,5 +74,5 @@ pub use session::SessionId;
 pub use snapshot::{Lane, Snapshot, Standing};
 pub use steering::{NotSteering, Steering, StockSeen};
 pub use stock::{Reach, Stock, Taken, closes_to_newcomers, reach};
-pub use ticket::{RoomTag, TICKET_CHARS, Ticket, TicketError, TicketId, TicketKey, TicketKeys};
+pub use ticket::{RoomTag, TICKET_CHARS, Ticket, TicketError, TicketId, TicketKeys};
 pub use turnout::{DELAYS, Turnout, TurnoutError, delay_index};

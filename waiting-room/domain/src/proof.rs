@@ -5,9 +5,9 @@
 //! challenge expires and ends in `&`, so that no digit can move from the number into the salt.
 
 use crate::{Moment, SealKeys};
+use fairness::hex::{self, Hex};
 use hmac::Mac;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The only algorithm that is spoken.
 pub const PROOF_ALGORITHM: &str = "SHA-256";
@@ -100,7 +100,7 @@ impl Challenge {
             .iter()
             .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
         let number = choice % (u64::from(max_number) + 1);
-        let salt = format!("{}{EXPIRES}{}&", hex(salt), expires.unix_seconds());
+        let salt = format!("{}{EXPIRES}{}&", Hex(salt), expires.unix_seconds());
         let challenge = hash(&salt, number);
         let mac = keys
             .signing()
@@ -112,7 +112,7 @@ impl Challenge {
             challenge,
             max_number,
             salt,
-            signature: hex(&mac),
+            signature: Hex(&mac).to_string(),
         }
     }
 }
@@ -127,8 +127,9 @@ impl Solution<'_> {
             return Err(ProofError::Malformed);
         }
         let expires = expiry(self.salt).ok_or(ProofError::Malformed)?;
-        let signature = from_hex::<32>(self.signature).ok_or(ProofError::Malformed)?;
-        let id = from_hex::<32>(self.challenge).ok_or(ProofError::Malformed)?;
+        // Lower case only: every challenge has one spelling, so that it cannot be taken twice.
+        let signature: [u8; 32] = hex::array(self.signature).ok_or(ProofError::Malformed)?;
+        let id: [u8; 32] = hex::array(self.challenge).ok_or(ProofError::Malformed)?;
         let ours = keys.all().any(|key| {
             let expected = key.mac().chain_update(self.challenge);
             expected.verify_slice(&signature).is_ok()
@@ -148,6 +149,11 @@ impl Solution<'_> {
     }
 }
 
+/// The number of a puzzle, found as a shopper's browser finds it: by trying one after the other.
+pub fn solve_proof(challenge: &str, salt: &str, max_number: u32) -> Option<u64> {
+    (0..=u64::from(max_number)).find(|number| hash(salt, *number) == challenge)
+}
+
 /// When a salt of ours expires; nothing if it is not one.
 fn expiry(salt: &str) -> Option<Moment> {
     let (random, rest) = salt.split_once(EXPIRES)?;
@@ -158,33 +164,7 @@ fn expiry(salt: &str) -> Option<Moment> {
 }
 
 fn hash(salt: &str, number: u64) -> String {
-    hex(&Sha256::digest(format!("{salt}{number}")))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = [pair[0], pair[1]].map(|digit| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            // Lower case only: every challenge has one spelling, so that it cannot be taken twice.
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        });
-        *byte = high? << 4 | low?;
-    }
-    Some(bytes)
+    Hex(&Sha256::digest(format!("{salt}{number}"))).to_string()
 }
 
 #[cfg(test)]
@@ -200,11 +180,7 @@ mod tests {
     }
 
     fn solve(challenge: &Challenge) -> u64 {
-        let numbers = 0..=u64::from(challenge.max_number);
-        numbers
-            .into_iter()
-            .find(|number| hash(&challenge.salt, *number) == challenge.challenge)
-            .unwrap()
+        solve_proof(&challenge.challenge, &challenge.salt, challenge.max_number).unwrap()
     }
 
     fn solution(challenge: &Challenge, number: u64) -> Solution<'_> {

@@ -1,6 +1,7 @@
 //! A session: one admitted shopper's stay.
 
 use crate::TicketId;
+use fairness::hex::{self, Hex};
 use std::{fmt, str::FromStr};
 
 /// Names a session. It is the ticket's own identifier: claiming a ticket twice is claiming one session.
@@ -22,7 +23,7 @@ impl From<TicketId> for SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
@@ -34,22 +35,14 @@ impl fmt::Debug for SessionId {
 
 /// A text that names no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session is named by 24 hexadecimal characters")]
+#[error("a session is named by 24 lower case hexadecimal characters")]
 pub struct NotASession;
 
 impl FromStr for SessionId {
     type Err = NotASession;
 
     fn from_str(text: &str) -> Result<Self, NotASession> {
-        let mut id = TicketId::default();
-        if text.len() != 2 * id.len() || !text.is_ascii() {
-            return Err(NotASession);
-        }
-        for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| NotASession)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| NotASession)?;
-        }
-        Ok(Self(id))
+        hex::array(text).map(Self).ok_or(NotASession)
     }
 }
 
@@ -62,7 +55,14 @@ mod tests {
         let id = SessionId::from([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255]);
         assert_eq!(id.to_string(), "000102030405060708090aff");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "00", "000102030405060708090afg", "00010203040506070809é"] {
+        for bad in [
+            "",
+            "00",
+            "000102030405060708090afg",
+            "000102030405060708090AFF",
+            "+00102030405060708090aff",
+            "00010203040506070809é",
+        ] {
             assert_eq!(bad.parse::<SessionId>(), Err(NotASession), "{bad}");
         }
     }

@@ -16,21 +16,17 @@
 //! | 28..40 | ticket id, random |
 //! | 40..72 | HMAC-SHA256 of bytes 0..40 |
 
-use crate::{Epoch, LaneId, Moment};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use crate::{
+    Epoch, LaneId, Moment, SealKeys,
+    seal::{array, chars},
+};
 use contract::RoomId;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 const VERSION: u8 = 1;
 const BODY: usize = 40;
-const SIGNED: usize = BODY + 32;
 /// The length of every ticket.
-pub const TICKET_CHARS: usize = SIGNED / 3 * 4;
-const _: () = assert!(
-    SIGNED.is_multiple_of(3),
-    "no padding, so that every ticket has one spelling"
-);
+pub const TICKET_CHARS: usize = chars(BODY);
 
 /// Twelve random bytes that tell tickets apart even across lives of a store.
 pub type TicketId = [u8; 12];
@@ -87,62 +83,27 @@ pub enum TicketError {
     Forged,
 }
 
-/// One signing key.
-#[derive(Clone)]
-pub struct TicketKey {
-    id: u8,
-    mac: Hmac<Sha256>,
-}
-
-impl std::fmt::Debug for TicketKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TicketKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl TicketKey {
-    /// The key `id` with these 32 secret bytes.
-    pub fn new(id: u8, secret: &[u8; 32]) -> Self {
-        // HMAC fills a short key up with zeros; doing so here makes the length right by its type.
-        let mut block = [0u8; 64];
-        block[..32].copy_from_slice(secret);
-        // Preparing the key once halves the cost of every ticket.
-        Self {
-            id,
-            mac: Hmac::new(&block.into()),
-        }
-    }
-}
-
-/// The key ring: the first key signs, every key verifies, so that keys can change while people wait.
+/// The keys of tickets.
 #[derive(Debug, Clone)]
-pub struct TicketKeys {
-    signing: TicketKey,
-    retired: Vec<TicketKey>,
-}
+pub struct TicketKeys(SealKeys);
 
 impl TicketKeys {
-    /// A ring that signs with `signing` and still honours what `retired` keys signed.
-    pub fn new(signing: TicketKey, retired: Vec<TicketKey>) -> Self {
-        Self { signing, retired }
+    /// Tickets are signed with these.
+    pub fn new(keys: SealKeys) -> Self {
+        Self(keys)
     }
 
     /// The ticket as the shopper carries it.
     pub fn seal(&self, ticket: &Ticket) -> String {
-        let mut bytes = [0u8; SIGNED];
+        let mut bytes = [0u8; BODY];
         bytes[0] = VERSION;
-        bytes[1] = self.signing.id;
         bytes[3] = ticket.lane.0;
         bytes[4..8].copy_from_slice(&ticket.room.0);
         bytes[8..12].copy_from_slice(&ticket.epoch.0.to_be_bytes());
         bytes[12..20].copy_from_slice(&ticket.number.to_be_bytes());
         bytes[20..28].copy_from_slice(&ticket.issued_at.unix_ms().to_be_bytes());
         bytes[28..40].copy_from_slice(&ticket.id);
-        let mac = self.signing.mac.clone().chain_update(&bytes[..BODY]).finalize();
-        bytes[BODY..].copy_from_slice(&mac.into_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        self.0.seal(bytes)
     }
 
     /// The ticket that `text` is, if one of our keys signed it.
@@ -150,23 +111,11 @@ impl TicketKeys {
     /// # Errors
     /// [`TicketError`], for anything else. Never panics, whatever it is given.
     pub fn open(&self, text: &[u8]) -> Result<Ticket, TicketError> {
-        let mut bytes = [0u8; SIGNED];
-        if text.len() != TICKET_CHARS
-            || URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut bytes) != Ok(SIGNED)
-        {
-            return Err(TicketError::Malformed);
-        }
-        let (body, signature) = bytes.split_at(BODY);
+        let body: [u8; BODY] = self.0.open(VERSION, text)?;
         // Flags have no meaning in this version: a ticket that uses them is not for us.
-        if body[0] != VERSION || body[2] != 0 {
+        if body[2] != 0 {
             return Err(TicketError::Malformed);
         }
-        let key = self.key(body[1]).ok_or(TicketError::UnknownKey)?;
-        key.mac
-            .clone()
-            .chain_update(body)
-            .verify_slice(signature)
-            .map_err(|_| TicketError::Forged)?;
         Ok(Ticket {
             room: RoomTag(array(&body[4..8])),
             lane: LaneId(body[3]),
@@ -176,28 +125,20 @@ impl TicketKeys {
             id: array(&body[28..40]),
         })
     }
-
-    fn key(&self, id: u8) -> Option<&TicketKey> {
-        std::iter::once(&self.signing)
-            .chain(&self.retired)
-            .find(|key| key.id == id)
-    }
-}
-
-/// The bytes of a slice whose length is known where it is called.
-pub(crate) fn array<const N: usize>(slice: &[u8]) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(slice);
-    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SealKey;
     use proptest::prelude::*;
 
     fn keys() -> TicketKeys {
-        TicketKeys::new(TicketKey::new(1, &[7; 32]), Vec::new())
+        ring(SealKey::new(1, &[7; 32]), Vec::new())
+    }
+
+    fn ring(signing: SealKey, retired: Vec<SealKey>) -> TicketKeys {
+        TicketKeys::new(SealKeys::new(signing, retired))
     }
 
     fn ticket(number: u64) -> Ticket {
@@ -234,7 +175,7 @@ mod tests {
                 panic!("nine fields a line: {line}")
             };
             let secret = [secret_byte.parse().unwrap(); 32];
-            let keys = TicketKeys::new(TicketKey::new(key_id.parse().unwrap(), &secret), Vec::new());
+            let keys = ring(SealKey::new(key_id.parse().unwrap(), &secret), Vec::new());
             let ticket = Ticket {
                 room: RoomTag::from(&room.parse().unwrap()),
                 epoch: Epoch(epoch.parse().unwrap()),
@@ -251,18 +192,18 @@ mod tests {
     #[test]
     fn a_retired_key_still_opens_what_it_sealed_and_a_removed_one_does_not() {
         let old = keys().seal(&ticket(5));
-        let next = TicketKey::new(2, &[8; 32]);
-        let both = TicketKeys::new(next.clone(), vec![TicketKey::new(1, &[7; 32])]);
+        let next = SealKey::new(2, &[8; 32]);
+        let both = ring(next.clone(), vec![SealKey::new(1, &[7; 32])]);
         assert_eq!(both.open(old.as_bytes()), Ok(ticket(5)));
         assert_eq!(
-            TicketKeys::new(next, Vec::new()).open(old.as_bytes()),
+            ring(next, Vec::new()).open(old.as_bytes()),
             Err(TicketError::UnknownKey)
         );
     }
 
     #[test]
     fn the_same_key_id_with_another_secret_is_a_forgery() {
-        let forger = TicketKeys::new(TicketKey::new(1, &[8; 32]), Vec::new());
+        let forger = ring(SealKey::new(1, &[8; 32]), Vec::new());
         assert_eq!(
             keys().open(forger.seal(&ticket(0)).as_bytes()),
             Err(TicketError::Forged)

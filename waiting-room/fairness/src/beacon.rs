@@ -95,7 +95,7 @@ impl Beacon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{array, bytes};
+    use crate::hex::{array, bytes};
     use proptest::prelude::*;
 
     const ROUNDS: [(u64, &str); 3] = [

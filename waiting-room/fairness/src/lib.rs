@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod beacon;
+pub mod hex;
 pub mod log;
 pub mod merkle;
 pub mod receipt;

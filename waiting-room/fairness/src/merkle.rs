@@ -108,7 +108,7 @@ fn node(left: &Node, right: &Node) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{Hex, array};
+    use crate::hex::{Hex, array};
     use proptest::prelude::*;
 
     fn leaves(count: u32) -> Vec<Leaf> {

@@ -1,5 +1,7 @@
 //! What early arrival is worth.
 
+use crate::figures::float;
+
 /// How far early arrival and early rank go together: Spearman's coefficient of the order of arrival (that is the
 /// index) and the rank, as a z-score. Without any connection it is from -3 to 3 but for three draws in a thousand.
 /// Nothing for fewer than three.
@@ -16,12 +18,6 @@ pub fn early_arrival_z(ranks: &[u32]) -> Option<f64> {
     let distances: f64 = distances.sum();
     let coefficient = 1.0 - 6.0 * distances / (count * (count * count - 1.0));
     Some(coefficient * (count - 1.0).sqrt())
-}
-
-fn float(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "counts of people, far below 2^52")]
-    let float = count as f64;
-    float
 }
 
 #[cfg(test)]

@@ -192,8 +192,8 @@ impl World {
                 users_per_minute,
                 max_active,
             } => self.change(&ControlChange {
-                users_per_minute: Some(users_per_minute),
-                max_active: Some(max_active),
+                users_per_minute: Some(Some(users_per_minute)),
+                max_active: Some(Some(max_active)),
                 ..ControlChange::default()
             }),
             SetSwitch { switch } => self.change(&ControlChange {
@@ -222,7 +222,10 @@ impl World {
     fn change(&mut self, change: &ControlChange) {
         let now = self.now();
         if self.store.change_control(change, now).is_some() {
-            self.model.cap = self.model.cap.max(u64::from(change.max_active.unwrap_or(0)));
+            self.model.cap = self
+                .model
+                .cap
+                .max(u64::from(change.max_active.flatten().unwrap_or(0)));
         }
     }
 

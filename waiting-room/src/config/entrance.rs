@@ -1,6 +1,6 @@
 //! Who may get a place at all: accounts, proofs, invitations, bypasses and limits of a room.
 
-use super::validate::Notes;
+use super::{IssuerConfig, access, validate::Notes};
 use http::Method;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -12,32 +12,19 @@ use waiting_room_domain::{Pace, ProofRule};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntranceConfig {
     /// Only who is signed in gets a place, and only one.
-    pub identity: Option<IdentityConfig>,
+    pub identity: Option<IssuerConfig>,
     /// Only who did some work gets a place.
     pub proof: Option<ProofConfig>,
     /// Who walks past the line.
     pub bypasses: Vec<BypassRule>,
-    /// How many places one address may ask for; any number if there is none.
+    /// How many places one address may ask for in a minute; any number if 0.
+    pub joins_per_minute: u32,
+    /// The same as a pace.
     pub joins: Option<Pace>,
     /// How many polls one ticket may make in the pause that it was told; any number if 0.
     pub polls_per_pause: u32,
     /// How many clients may use one pass; any number if 0.
     pub clients_max: usize,
-}
-
-/// An issuer of identities.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdentityConfig {
-    /// What its tokens say under `iss`.
-    pub issuer: String,
-    /// What they must say under `aud`.
-    pub audience: Option<String>,
-    /// Where its keys are.
-    pub keys: JwksPlace,
-    /// Where visitors carry the token.
-    pub token: TokenPlace,
-    /// Where a browser is sent that has none.
-    pub sign_in_url: Option<String>,
 }
 
 /// Where the keys of an issuer are published.
@@ -87,13 +74,13 @@ pub struct BypassRule {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawIdentity {
-    issuer: String,
-    audience: Option<String>,
-    jwks_url: Option<String>,
-    jwks_file: Option<PathBuf>,
+    pub(super) issuer: String,
+    pub(super) audience: Option<String>,
+    pub(super) jwks_url: Option<String>,
+    pub(super) jwks_file: Option<PathBuf>,
     #[serde(default = "bearer")]
-    token: String,
-    sign_in_url: Option<String>,
+    pub(super) token: String,
+    pub(super) sign_in_url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,7 +123,7 @@ pub(super) struct RawEntrance {
     pub(super) clients_max: usize,
 }
 
-fn bearer() -> String {
+pub(super) fn bearer() -> String {
     "bearer".to_owned()
 }
 
@@ -155,7 +142,13 @@ impl Default for RawProof {
 // --- as it is meant
 
 /// Reads what a room says about who may get a place; `place` is the room, for mistakes.
-pub(super) fn read(notes: &mut Notes, place: &str, raw: RawEntrance) -> EntranceConfig {
+/// `issuers` are those that an identity may name.
+pub(super) fn read(
+    notes: &mut Notes,
+    place: &str,
+    raw: RawEntrance,
+    issuers: &[IssuerConfig],
+) -> EntranceConfig {
     let names: Vec<String> = raw.bypasses.iter().map(|rule| rule.name.clone()).collect();
     for (index, name) in names.iter().enumerate() {
         let twice = names[..index].contains(name);
@@ -174,7 +167,7 @@ pub(super) fn read(notes: &mut Notes, place: &str, raw: RawEntrance) -> Entrance
     EntranceConfig {
         identity: raw
             .identity
-            .and_then(|raw| read_identity(notes, &format!("{place}, identity"), raw)),
+            .and_then(|raw| access::issuer_of_room(notes, &format!("{place}, identity"), raw, issuers)),
         proof: raw
             .proof
             .and_then(|raw| read_proof(notes, &format!("{place}, proof"), &raw)),
@@ -183,17 +176,43 @@ pub(super) fn read(notes: &mut Notes, place: &str, raw: RawEntrance) -> Entrance
             .into_iter()
             .filter_map(|raw| read_bypass(notes, place, raw))
             .collect(),
+        joins_per_minute: joins,
         joins: Pace::new(joins, Duration::from_secs(60)),
         polls_per_pause: limits.polls_per_pause,
         clients_max: raw.clients_max,
     }
 }
 
-fn read_identity(notes: &mut Notes, place: &str, raw: RawIdentity) -> Option<IdentityConfig> {
-    notes.check(place, !raw.issuer.is_empty(), "issuer must be said");
-    let audience_said = raw.audience.as_ref().is_none_or(|audience| !audience.is_empty());
-    notes.check(place, audience_said, "audience must not be empty");
-    let keys = match (raw.jwks_url, raw.jwks_file) {
+impl RawIdentity {
+    /// An issuer of the room's own.
+    pub(super) fn read(self, notes: &mut Notes, place: &str) -> Option<IssuerConfig> {
+        notes.check(place, !self.issuer.is_empty(), "issuer must be said");
+        let audience_said = self.audience.as_ref().is_none_or(|audience| !audience.is_empty());
+        notes.check(place, audience_said, "audience must not be empty");
+        let keys = read_jwks(notes, place, self.jwks_url, self.jwks_file);
+        let token = read_token_place(notes, place, self.token);
+        let sign_in_url = read_sign_in_url(notes, place, self.sign_in_url);
+        Some(IssuerConfig {
+            name: self.issuer.clone(),
+            issuer: self.issuer,
+            audience: self.audience,
+            keys: keys?,
+            token,
+            roles_claim: access::roles_claim(),
+            sign_in_url,
+            revocations: None,
+        })
+    }
+}
+
+/// Where the keys are: at one address or in one file.
+pub(super) fn read_jwks(
+    notes: &mut Notes,
+    place: &str,
+    url: Option<String>,
+    file: Option<PathBuf>,
+) -> Option<JwksPlace> {
+    match (url, file) {
         (Some(url), None) => notes
             .take(&format!("{place}.jwks_url"), read_url(&url))
             .map(JwksPlace::Url),
@@ -202,30 +221,29 @@ fn read_identity(notes: &mut Notes, place: &str, raw: RawIdentity) -> Option<Ide
             notes.check(place, false, "either jwks_url or jwks_file is needed");
             None
         }
-    };
-    let token = if raw.token == bearer() {
-        TokenPlace::Bearer
-    } else {
-        let is_name = !raw.token.is_empty() && raw.token.bytes().all(is_token_byte);
-        notes.check(
-            &format!("{place}.token"),
-            is_name,
-            "must be \"bearer\" or the name of a cookie",
-        );
-        TokenPlace::Cookie(raw.token)
-    };
-    let sign_in_url = match raw.sign_in_url {
+    }
+}
+
+pub(super) fn read_token_place(notes: &mut Notes, place: &str, token: String) -> TokenPlace {
+    if token == bearer() {
+        return TokenPlace::Bearer;
+    }
+    let is_name = !token.is_empty() && token.bytes().all(is_token_byte);
+    notes.check(
+        &format!("{place}.token"),
+        is_name,
+        "must be \"bearer\" or the name of a cookie",
+    );
+    TokenPlace::Cookie(token)
+}
+
+/// An address of another site, or a path of this one.
+pub(super) fn read_sign_in_url(notes: &mut Notes, place: &str, url: Option<String>) -> Option<String> {
+    match url {
         Some(url) if url.starts_with('/') && !url.starts_with("//") => Some(url),
         Some(url) => notes.take(&format!("{place}.sign_in_url"), read_url(&url)),
         None => None,
-    };
-    Some(IdentityConfig {
-        issuer: raw.issuer,
-        audience: raw.audience,
-        keys: keys?,
-        token,
-        sign_in_url,
-    })
+    }
 }
 
 /// What the name of a cookie is made of (RFC 6265, by RFC 9110).
@@ -233,7 +251,7 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn read_url(text: &str) -> Result<String, String> {
+pub(super) fn read_url(text: &str) -> Result<String, String> {
     let wrong = || format!("{text:?} is not an address such as https://id.example/path");
     let url = Url::parse(text).map_err(|_| wrong())?;
     let fits = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
@@ -299,7 +317,7 @@ fn read_bypass(notes: &mut Notes, room: &str, raw: RawBypass) -> Option<BypassRu
     })
 }
 
-fn read_method(text: &str) -> Result<Method, String> {
+pub(super) fn read_method(text: &str) -> Result<Method, String> {
     let upper = text.bytes().all(|byte| byte.is_ascii_uppercase());
     let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| upper);
     method.ok_or_else(|| format!("{text:?} is not a method such as \"GET\""))
@@ -344,7 +362,7 @@ mod tests {
             clients_max: room.clients_max,
         };
         let mut notes = Notes::default();
-        let config = read(&mut notes, "room \"demo\"", raw);
+        let config = read(&mut notes, "room \"demo\"", raw, &[]);
         (config, notes.0)
     }
 

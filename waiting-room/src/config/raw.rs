@@ -1,6 +1,11 @@
 //! The config file as it is written: names and defaults, nothing checked. An unknown name is a mistake.
 
+use super::access::{RawAccess, RawIssuer};
+use super::cache::{RawCache, RawCacheRule};
 use super::entrance::{RawBypass, RawIdentity, RawLimits, RawProof};
+use super::listeners::{RawClients, RawTls};
+use super::origins::RawOrigin;
+use super::rates::RawRate;
 use super::steering::{RawAutopilot, RawRamp, RawSignals, RawStock};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -13,9 +18,17 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) edge: Edge,
     #[serde(default, rename = "origin")]
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Vec<RawOrigin>,
     #[serde(default, rename = "room")]
     pub(super) rooms: Vec<Room>,
+    #[serde(default, rename = "issuer")]
+    pub(super) issuers: Vec<RawIssuer>,
+    #[serde(default)]
+    pub(super) access: Vec<RawAccess>,
+    #[serde(default, rename = "rate")]
+    pub(super) rates: Vec<RawRate>,
+    #[serde(default, rename = "cache")]
+    pub(super) caches: Vec<RawCacheRule>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -23,21 +36,15 @@ pub(super) struct Config {
 pub(super) struct Edge {
     pub(super) listen: String,
     pub(super) poll_budget_per_second: u32,
-    pub(super) secure_cookies: bool,
+    /// By default as far as there is TLS here.
+    pub(super) secure_cookies: Option<bool>,
+    pub(super) drain_seconds: u64,
     pub(super) grace_seconds: u64,
     pub(super) languages: Option<PathBuf>,
     pub(super) trusted_proxies: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Origin {
-    pub(super) name: String,
-    /// `http://host:port` or `https://host:port`, one or several.
-    pub(super) addresses: Vec<String>,
-    pub(super) host: Option<String>,
-    #[serde(default = "health_path")]
-    pub(super) health_path: String,
+    pub(super) cache: RawCache,
+    pub(super) tls: Option<RawTls>,
+    pub(super) clients: RawClients,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +59,7 @@ pub(super) struct Room {
     pub(super) origin: Option<String>,
     pub(super) users_per_minute: u32,
     pub(super) max_active: u32,
+    pub(super) body_bytes: Option<u64>,
     #[serde(default)]
     pub(super) method: Option<String>,
     #[serde(default, rename = "lane")]
@@ -123,10 +131,14 @@ impl Default for Edge {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             poll_budget_per_second: 30_000,
-            secure_cookies: false,
+            secure_cookies: None,
+            drain_seconds: 0,
             grace_seconds: 5,
             languages: None,
             trusted_proxies: Vec::new(),
+            cache: RawCache::default(),
+            tls: None,
+            clients: RawClients::default(),
         }
     }
 }
@@ -144,12 +156,6 @@ impl Default for Session {
 
 impl Config {
     pub(super) fn in_front_of(origin: &str, limits: Limits) -> Self {
-        let origin = Origin {
-            name: "origin".to_owned(),
-            addresses: vec![origin.to_owned()],
-            host: None,
-            health_path: root(),
-        };
         let room = Room {
             id: "default".to_owned(),
             title: Some("Waiting room".to_owned()),
@@ -158,6 +164,7 @@ impl Config {
             origin: None,
             users_per_minute: limits.users_per_minute,
             max_active: limits.max_active,
+            body_bytes: None,
             method: None,
             lanes: Vec::new(),
             public_log: None,
@@ -179,8 +186,12 @@ impl Config {
         };
         Self {
             edge: Edge::default(),
-            origins: vec![origin],
+            origins: vec![RawOrigin::at(origin)],
             rooms: vec![room],
+            issuers: Vec::new(),
+            access: Vec::new(),
+            rates: Vec::new(),
+            caches: Vec::new(),
         }
     }
 }
@@ -191,10 +202,6 @@ fn minute() -> u64 {
 
 fn one() -> u32 {
     1
-}
-
-fn health_path() -> String {
-    "/".to_owned()
 }
 
 fn any_host() -> String {

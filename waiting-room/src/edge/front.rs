@@ -1,83 +1,145 @@
 //! The front of every connection: answers plain polls and joins by itself, sends events, and leaves everything else to
-//! the proxy behind it.
+//! the proxy behind it, once its head has been read as strictly as can be.
 //!
 //! A million people come at once and wait by polling, so either must cost little more than reading and writing it. The
-//! proxy is made for what goes further than this process. Both give the answers of the same functions of the [`Gate`].
+//! proxy is made for what goes further than this process. Both give the answers of the same functions of the [gate](crate::gate::Gate).
 
 use super::{
-    plain_head::{Action, PlainHead},
+    connections::Connections,
+    drain::{InFlight, SharedDrain},
+    http2,
+    plain_head::{Action, PlainHead, header_space},
     proxy::Edge,
+    refusal::{Refusal, to_http1_and_close},
+    tls,
     visitor::peer,
 };
 use crate::{
+    config::ClientLimits,
     entrance::client_address,
-    gate::{Gate, Listener, Listening},
+    gate::{CurrentGate, Listener, Listening},
+    reply::Reply,
 };
 use async_trait::async_trait;
 use bytes::BytesMut;
+use http::HeaderValue;
 use ipnet::IpNet;
 use pingora_core::{
     apps::{HttpPersistentSettings, HttpServerApp, ServerApp},
-    protocols::{Stream, http::ServerSession},
+    listeners::tls::Acceptor,
+    protocols::{ALPN, Stream, http::ServerSession},
     server::ShutdownWatch,
 };
 use pingora_proxy::HttpProxy;
 use pingora_timeout::fast_timeout::fast_timeout;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use waiting_room_domain::{HeadRead, read_head};
 
-/// How long a connection may be idle between requests.
-const IDLE_SECONDS: u64 = 60;
 /// A listener who does not take an event for so long is gone.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// Room for a browser's poll with its cookies.
 const HEAD_BYTES: usize = 2_048;
+/// A refused client's bytes are read for so long, so that the answer is not lost with them.
+const LINGER: Duration = Duration::from_millis(500);
 
 pub(super) struct Front {
-    pub(super) gate: Arc<Gate>,
+    pub(super) gate: Arc<CurrentGate>,
     pub(super) proxy: Arc<HttpProxy<Edge>>,
     /// Proxies in front, which say whom they speak for.
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) limits: Arc<ClientLimits>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) drain: SharedDrain,
+    pub(super) tls: Option<Tls>,
+}
+
+/// TLS, and where it is spoken.
+pub(super) struct Tls {
+    pub(super) acceptor: Acceptor,
+    pub(super) listen: SocketAddr,
+    /// Whether who comes to another port is sent on to this one.
+    pub(super) redirect: bool,
 }
 
 /// What a connection has come to.
 enum Next {
     /// It is over.
     Closed,
-    /// These bytes are the proxy's.
+    /// These bytes begin with a whole head, and are the proxy's.
     Proxy(BytesMut),
     /// Events follow until it ends.
     Events(Listener),
+    /// It cannot go on.
+    Refused(Refusal),
 }
 
-/// What a plain request is answered.
+/// What becomes of a plain request.
 enum Plain {
-    Whole(Vec<u8>),
+    /// Its answer.
+    Answer(Vec<u8>),
+    /// Its answer waits for a number.
+    Join,
     Events(Listener),
+}
+
+/// A connection, as far as it has come.
+struct Visitor<'a> {
+    stream: Stream,
+    peer: Option<IpAddr>,
+    /// Requests that it has had.
+    requests: u32,
+    /// Who has just come is about to ask: the edge does not end before the first answer.
+    first: Option<InFlight<'a>>,
 }
 
 #[async_trait]
 impl ServerApp for Front {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let mut settings: Option<HttpPersistentSettings> = None;
-        loop {
-            let read = match self.answer_plain(&mut stream, shutdown).await {
-                Next::Closed => return None,
-                Next::Proxy(read) => read,
-                Next::Events(listener) => {
-                    send_events(&mut stream, listener, shutdown).await;
-                    return None;
-                }
-            };
-            let mut session = ServerSession::new_http1(stream);
-            let stopping = *shutdown.borrow();
-            session.set_keepalive((!stopping).then_some(IDLE_SECONDS));
-            if let Some(settings) = settings.take() {
-                settings.apply_to_session(&mut session);
+    async fn process_new(self: &Arc<Self>, mut stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
+        let digest = stream.get_socket_digest();
+        let peer = peer(digest.as_ref().and_then(|digest| digest.peer_addr()));
+        let _open = match self.connections.open(peer) {
+            Ok(open) => open,
+            Err(refusal) => {
+                // Whoever is too many gets one write, and no patience.
+                let _ = fast_timeout(LINGER, send(&mut stream, &refusal.to_http1())).await;
+                return None;
             }
-            session.set_pipelined_prefix(read);
-            (stream, settings) = self.proxy.process_new_http(session, shutdown).await?.consume();
+        };
+        let local = digest
+            .as_ref()
+            .and_then(|digest| digest.local_addr())
+            .and_then(|address| address.as_inet());
+        let mut sent_on = None;
+        if let Some(tls) = &self.tls {
+            if local.is_some_and(|local| local.port() == tls.listen.port()) {
+                // What only some connections need is not carried along by all.
+                let secured = Box::pin(tls::accept(&tls.acceptor, stream));
+                stream = fast_timeout(self.limits.head_within, secured).await.ok()??;
+            } else if tls.redirect {
+                sent_on = Some(tls.listen.port());
+            }
         }
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            let _in_flight = self.drain.in_flight();
+            Box::pin(http2::serve(stream, &self.proxy, &self.limits, &self.drain)).await;
+            return None;
+        }
+        let visitor = Visitor {
+            stream,
+            peer,
+            requests: 0,
+            first: Some(self.drain.in_flight()),
+        };
+        match sent_on {
+            Some(port) => Box::pin(self.send_on(visitor, port)).await,
+            None => self.serve_http1(visitor).await,
+        }
+        None
     }
 
     async fn cleanup(&self) {
@@ -86,76 +148,241 @@ impl ServerApp for Front {
 }
 
 impl Front {
-    /// Answers plain requests until something else comes. One read is one request: whatever comes in pieces, or with more
-    /// behind it, is not plain.
-    async fn answer_plain(&self, stream: &mut Stream, shutdown: &ShutdownWatch) -> Next {
-        let mut read = BytesMut::with_capacity(HEAD_BYTES);
-        let digest = stream.get_socket_digest();
-        let peer = peer(digest.as_ref().and_then(|digest| digest.peer_addr()));
+    /// Serves a connection until one side has enough.
+    async fn serve_http1(&self, mut visitor: Visitor<'_>) {
+        let mut settings: Option<HttpPersistentSettings> = None;
         loop {
-            let received = fast_timeout(Duration::from_secs(IDLE_SECONDS), stream.read_buf(&mut read)).await;
+            let read = match self.answer_plain(&mut visitor).await {
+                Next::Closed => return,
+                Next::Refused(refusal) => {
+                    return Box::pin(refuse(&mut visitor.stream, &refusal.to_http1())).await;
+                }
+                Next::Events(listener) => {
+                    return send_events(&mut visitor.stream, listener, &self.drain).await;
+                }
+                Next::Proxy(read) => read,
+            };
+            let _in_flight = visitor.first.take().unwrap_or_else(|| self.drain.in_flight());
+            let mut session = ServerSession::new_http1(visitor.stream);
+            if let Some(settings) = settings.take() {
+                settings.apply_to_session(&mut session);
+            }
+            session.set_pipelined_prefix(read);
+            let is_last = self.is_last(&visitor.requests);
+            let closing = if is_last {
+                self.drain.always()
+            } else {
+                self.drain.watch()
+            };
+            let Some(reused) = self.proxy.process_new_http(session, &closing).await else {
+                return;
+            };
+            (visitor.stream, settings) = reused.consume();
+        }
+    }
+
+    /// Answers plain requests until something else comes, and reads the head of that. One read is one request: whatever
+    /// comes in pieces, or with more behind it, is not plain.
+    async fn answer_plain(&self, visitor: &mut Visitor<'_>) -> Next {
+        let mut read = BytesMut::with_capacity(HEAD_BYTES);
+        loop {
+            let idle = if visitor.requests == 0 {
+                self.limits.head_within
+            } else {
+                self.limits.idle
+            };
+            let received = fast_timeout(idle, visitor.stream.read_buf(&mut read)).await;
             if !matches!(received, Ok(Ok(1..))) {
                 return Next::Closed;
             }
-            // A process that is about to end lets the proxy say so.
-            let stopping = *shutdown.borrow();
-            let answer = if stopping {
+            visitor.requests = visitor.requests.saturating_add(1);
+            // The last request of a connection is the proxy's, which says so.
+            let plain = if self.is_last(&visitor.requests) {
                 None
             } else {
-                self.answer(&read, peer).await
+                self.answer(&read)
             };
-            let answer = match answer {
-                None => return Next::Proxy(read),
+            let answer = match plain {
+                None => None,
+                Some(Plain::Answer(answer)) => Some(answer),
+                // What only some requests need is not carried along by all.
+                Some(Plain::Join) => Box::pin(self.join(&read, visitor.peer)).await,
                 Some(Plain::Events(listener)) => return Next::Events(listener),
-                Some(Plain::Whole(answer)) => answer,
             };
-            if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
+            let Some(answer) = answer else {
+                return Box::pin(self.read_whole_head(&mut visitor.stream, read)).await;
+            };
+            // The timer begins only if the answer cannot be sent at once.
+            let sent = fast_timeout(self.limits.answer_within, send(&mut visitor.stream, &answer));
+            if !matches!(sent.await, Ok(Ok(()))) {
                 return Next::Closed;
             }
+            visitor.first = None;
             read.clear();
         }
     }
 
-    /// The answer to a plain request.
-    async fn answer(&self, bytes: &[u8], peer: Option<IpAddr>) -> Option<Plain> {
-        let head = PlainHead::read(bytes)?;
-        let (reply, now) = match head.action {
-            Action::Poll => self.gate.poll(head.room, &head)?,
-            Action::Join => {
-                let address = peer.map(|peer| client_address(peer, &head, &self.trusted_proxies));
-                self.gate.join(head.room, &head, address).await?
+    /// Whether the connection ends with this request.
+    fn is_last(&self, requests: &u32) -> bool {
+        self.drain.has_begun() || *requests >= self.limits.requests_per_connection
+    }
+
+    /// Reads on until the head is whole.
+    async fn read_whole_head(&self, stream: &mut Stream, mut read: BytesMut) -> Next {
+        let whole = async {
+            loop {
+                match read_head(&read, &self.limits.head) {
+                    HeadRead::Whole(_) => return None,
+                    HeadRead::Refused(fault) => return Some(Next::Refused(Refusal::Head(fault))),
+                    HeadRead::Partial => {}
+                }
+                if !matches!(stream.read_buf(&mut read).await, Ok(1..)) {
+                    return Some(Next::Closed);
+                }
             }
-            Action::Listen => match self.gate.listen(head.room, &head)? {
-                Listening::To(listener) => return Some(Plain::Events(listener)),
-                // An answer that comes once is nothing to hurry for.
-                Listening::No(_) => return None,
-            },
         };
-        Some(Plain::Whole(reply.to_http1(now)))
+        match fast_timeout(self.limits.head_within, whole).await {
+            Ok(None) => Next::Proxy(read),
+            Ok(Some(next)) => next,
+            Err(_) => Next::Refused(Refusal::HeadSlow),
+        }
+    }
+
+    /// What becomes of a plain request. Nothing here waits, so that nothing of it stays with the connection.
+    fn answer(&self, bytes: &[u8]) -> Option<Plain> {
+        let mut space = header_space();
+        let head = PlainHead::read(bytes, &mut space)?;
+        match head.action {
+            Action::Poll => self.gate.load().poll(head.room, &head).map(Plain::Answer),
+            Action::Join => Some(Plain::Join),
+            Action::Listen => match self.gate.load().listen(head.room, &head)? {
+                Listening::To(listener) => Some(Plain::Events(listener)),
+                // An answer that comes once is nothing to hurry for.
+                Listening::No(_) => None,
+            },
+        }
+    }
+
+    async fn join(&self, bytes: &[u8], peer: Option<IpAddr>) -> Option<Vec<u8>> {
+        let _in_flight = self.drain.in_flight();
+        let mut space = header_space();
+        let head = PlainHead::read(bytes, &mut space)?;
+        let address = peer.map(|peer| client_address(peer, &head, &self.trusted_proxies));
+        let (reply, now) = self.gate.now().join(head.room, &head, address).await?;
+        Some(reply.to_http1(now))
+    }
+
+    /// Sends a visitor without TLS to the port that has it.
+    async fn send_on(&self, mut visitor: Visitor<'_>, port: u16) {
+        let read = BytesMut::with_capacity(HEAD_BYTES);
+        let answer = match self.read_whole_head(&mut visitor.stream, read).await {
+            Next::Proxy(read) => to_http1_and_close(&elsewhere(&read, port)),
+            Next::Refused(refusal) => refusal.to_http1(),
+            Next::Closed | Next::Events(_) => return,
+        };
+        refuse(&mut visitor.stream, &answer).await;
     }
 }
 
+/// Tells whoever asked for this that it is to be had by TLS. The head has been read strictly.
+fn elsewhere(head: &[u8], port: u16) -> Reply {
+    let text = String::from_utf8_lossy(head);
+    let target = text.split(' ').nth(1).unwrap_or("/");
+    let path = if target.starts_with('/') { target } else { "/" };
+    let host = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("host"))
+        .map_or("", |(_, value)| value.trim());
+    let name = match host.rsplit_once(':') {
+        Some((name, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let place = match port {
+        443 => format!("https://{name}{path}"),
+        _ => format!("https://{name}:{port}{path}"),
+    };
+    let mut reply = Reply::no_content();
+    reply.status = http::StatusCode::PERMANENT_REDIRECT;
+    match HeaderValue::from_str(&place) {
+        Ok(place) => reply.with(http::header::LOCATION, place),
+        Err(_) => reply,
+    }
+}
+
+async fn send(stream: &mut Stream, answer: &[u8]) -> std::io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.flush().await
+}
+
+/// Says the last word. What the client still sends is read for a while: closing on unread bytes would take the answer
+/// away from it.
+async fn refuse(stream: &mut Stream, answer: &[u8]) {
+    let mut ignored = [0; 512];
+    let farewell = async {
+        send(stream, answer).await?;
+        AsyncWriteExt::shutdown(stream).await?;
+        while stream.read(&mut ignored).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = fast_timeout(LINGER, farewell).await;
+}
+
 /// Tells a listener until one side has enough.
-async fn send_events(stream: &mut Stream, mut listener: Listener, shutdown: &ShutdownWatch) {
-    let mut shutdown = shutdown.clone();
+async fn send_events(stream: &mut Stream, mut listener: Listener, drain: &SharedDrain) {
+    let mut draining = drain.watch();
     let mut to_send = Listener::http1_head();
     let mut ignored = [0; 64];
     while let Some((event, pause)) = listener.tell() {
         to_send.extend_from_slice(event.as_bytes());
-        let sent = fast_timeout(SENT_WITHIN, async {
-            stream.write_all(&to_send).await?;
-            stream.flush().await
-        });
-        if !matches!(sent.await, Ok(Ok(()))) {
+        if !sent_in_time(stream, &to_send).await {
             return;
         }
         to_send = Vec::new();
+        if *draining.borrow() {
+            let _ = sent_in_time(stream, listener.farewell().as_bytes()).await;
+            break;
+        }
         tokio::select! {
             () = listener.wait(pause) => {}
             // There is nothing to be said by this side but goodbye.
             _ = stream.read(&mut ignored) => return,
-            _ = shutdown.changed() => break,
+            _ = draining.changed() => {
+                let _ = sent_in_time(stream, listener.farewell().as_bytes()).await;
+                break;
+            }
         }
     }
-    let _ = stream.shutdown().await;
+    let _ = AsyncWriteExt::shutdown(stream).await;
+}
+
+async fn sent_in_time(stream: &mut Stream, text: &[u8]) -> bool {
+    matches!(fast_timeout(SENT_WITHIN, send(stream, text)).await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_without_tls_is_sent_to_the_same_place() {
+        for (head, port, place) in [
+            ("GET /a?b HTTP/1.1\r\nHost: shop\r\n\r\n", 443, "https://shop/a?b"),
+            (
+                "GET / HTTP/1.1\r\nhost:shop:80\r\n\r\n",
+                8443,
+                "https://shop:8443/",
+            ),
+            (
+                "GET http://shop/a HTTP/1.1\r\nHost: shop\r\n\r\n",
+                443,
+                "https://shop/",
+            ),
+            ("GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", 443, "https://[::1]/"),
+        ] {
+            let reply = elsewhere(head.as_bytes(), port);
+            let location = reply.headers.iter().find(|(name, _)| name == "location").unwrap();
+            assert_eq!(location.1, place, "{head:?}");
+        }
+    }
 }

@@ -1,10 +1,26 @@
 //! The edge: Pingora around the gate.
 
+mod body;
+mod cache;
+mod connections;
+mod drain;
+mod failing;
+mod forwarding;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod http2;
 mod origins;
 mod plain_head;
 mod proxy;
+mod refusal;
 mod serve;
+mod takeover;
+mod tls;
+mod to_origin;
 mod visitor;
 
-pub use serve::serve;
+pub use cache::{Cache, routes as cache_routes};
+pub use drain::{Drain, SharedDrain};
+pub use origins::{BreakerReport, OriginReport, Origins, ServerReport, ServerState};
+pub use serve::{Parts, Succession, serve};

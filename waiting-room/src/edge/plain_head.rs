@@ -6,22 +6,21 @@
 //! proxy gets it, byte for byte.
 
 use crate::entrance::Head;
-use httparse::{EMPTY_HEADER, Header, Request, Status};
+use httparse::{Header, Request, Status};
+use memchr::memchr_iter;
+use std::mem::MaybeUninit;
 
 /// A browser sends about twenty.
 const HEADERS_MAX: usize = 48;
 const PREFIX: &str = "/.waiting-room/";
 
-/// Headers that change what a request is, or how long it is. `Connection: keep-alive` says nothing new and is allowed,
-/// and so does the one `Content-Length: 0` of a join.
-const NOT_PLAIN: [&str; 6] = [
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-    "te",
-    "trailer",
-    "http2-settings",
-];
+/// Space for the headers of a request, which whoever reads one lends.
+pub(super) type HeaderSpace<'a> = [MaybeUninit<Header<'a>>; HEADERS_MAX];
+
+/// Such space, with nothing in it.
+pub(super) const fn header_space<'a>() -> HeaderSpace<'a> {
+    [const { MaybeUninit::uninit() }; HEADERS_MAX]
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,84 +55,92 @@ pub(super) struct PlainHead<'a> {
     pub(super) action: Action,
     /// The room that is asked.
     pub(super) room: &'a str,
-    headers: Vec<(&'a str, &'a [u8])>,
+    headers: &'a [Header<'a>],
 }
 
 impl<'a> PlainHead<'a> {
     /// The plain request that `bytes` are, if they are one from the first byte to the last.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8], space: &'a mut HeaderSpace<'a>) -> Option<Self> {
         // Cheap and first: most other requests end here.
         let asks = match bytes {
             [b'G', b'E', b'T', b' ', rest @ ..] | [b'P', b'O', b'S', b'T', b' ', rest @ ..] => rest,
             _ => return None,
         };
-        if !asks.starts_with(PREFIX.as_bytes()) {
+        if !asks.starts_with(PREFIX.as_bytes()) || !bytes.ends_with(b"\r\n\r\n") || has_bare_line_feed(bytes)
+        {
             return None;
         }
-        if !bytes.ends_with(b"\r\n\r\n") || has_bare_line_feed(bytes) {
-            return None;
-        }
-        let mut headers = [EMPTY_HEADER; HEADERS_MAX];
-        let mut request = Request::new(&mut headers);
-        if request.parse(bytes).ok()? != Status::Complete(bytes.len()) || request.version != Some(1) {
+        let mut request = Request::new(&mut []);
+        let read = request.parse_with_uninit_headers(bytes, space).ok()?;
+        if read != Status::Complete(bytes.len()) || request.version != Some(1) {
             return None;
         }
         let (method, path) = (request.method?, request.path?.strip_prefix(PREFIX)?);
-        let action = Action::ALL
-            .into_iter()
-            .find(|action| action.method() == method && path.ends_with(action.suffix()))?;
-        let room = path.strip_suffix(action.suffix())?;
+        let (action, room) = Action::ALL.into_iter().find_map(|action| {
+            let room = path.strip_suffix(action.suffix())?;
+            (action.method() == method).then_some((action, room))
+        })?;
         let is_id = room
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let headers: &[Header<'a>] = request.headers;
-        let count = |name: &str| {
-            headers
-                .iter()
-                .filter(|header| header.name.eq_ignore_ascii_case(name))
-                .count()
-        };
-        let lengths_allowed = usize::from(action == Action::Join);
-        let unambiguous = count("host") == 1 && count("content-length") <= lengths_allowed;
-        if !is_id || !unambiguous || !headers.iter().all(is_plain) {
-            return None;
-        }
-        Some(Self {
+        (is_id && are_plain(headers, action)).then_some(Self {
             action,
             room,
-            headers: headers.iter().map(|header| (header.name, header.value)).collect(),
+            headers,
         })
     }
 }
 
 impl Head for PlainHead<'_> {
     fn values(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
-        self.headers
-            .iter()
-            .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
+        let named = self.headers.iter().filter(move |header| is_named(header, name));
+        named.map(|header| header.value)
     }
 }
 
-fn is_plain(header: &Header<'_>) -> bool {
-    if header.name.eq_ignore_ascii_case("connection") {
-        return header.value.eq_ignore_ascii_case(b"keep-alive");
+fn is_named(header: &Header<'_>, name: &str) -> bool {
+    header.name.eq_ignore_ascii_case(name)
+}
+
+/// Whether no header changes what the request is, or how long it is. `Connection: keep-alive` says nothing new and is
+/// allowed, and so is the one `Content-Length: 0` of a join.
+fn are_plain(headers: &[Header<'_>], action: Action) -> bool {
+    let (mut hosts, mut lengths) = (0, 0);
+    for header in headers {
+        // By length first: nearly every header of a browser is told apart by it.
+        let plain = match header.name.len() {
+            2 => !is_named(header, "te"),
+            4 if is_named(header, "host") => {
+                hosts += 1;
+                is_host(header.value)
+            }
+            6 => !is_named(header, "expect"),
+            7 => !is_named(header, "upgrade") && !is_named(header, "trailer"),
+            10 => !is_named(header, "connection") || header.value.eq_ignore_ascii_case(b"keep-alive"),
+            14 if is_named(header, "content-length") => {
+                lengths += 1;
+                header.value == b"0"
+            }
+            14 => !is_named(header, "http2-settings"),
+            17 => !is_named(header, "transfer-encoding"),
+            _ => true,
+        };
+        if !plain {
+            return false;
+        }
     }
-    if header.name.eq_ignore_ascii_case("content-length") {
-        return header.value == b"0";
-    }
-    !NOT_PLAIN
-        .iter()
-        .any(|name| header.name.eq_ignore_ascii_case(name))
+    hosts == 1 && lengths <= usize::from(action == Action::Join)
+}
+
+/// A name or an address, with or without a port. The proxy refuses some others.
+fn is_host(value: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
+    !value.is_empty() && value.iter().all(is_part)
 }
 
 fn has_bare_line_feed(bytes: &[u8]) -> bool {
-    let mut before = 0;
-    bytes.iter().any(|byte| {
-        let bare = *byte == b'\n' && before != b'\r';
-        before = *byte;
-        bare
-    })
+    memchr_iter(b'\n', bytes).any(|at| at.checked_sub(1).and_then(|before| bytes.get(before)) != Some(&b'\r'))
 }
 
 #[cfg(test)]
@@ -143,20 +150,26 @@ mod tests {
     const POLL: &str =
         "GET /.waiting-room/demo/status HTTP/1.1\r\nHost: shop\r\nCookie: a=1\r\ncookie: b=2\r\n\r\n";
 
+    /// What a plain request is to do, if it is one.
+    fn action(request: &[u8]) -> Option<Action> {
+        PlainHead::read(request, &mut header_space()).map(|head| head.action)
+    }
+
     #[test]
     fn a_plain_poll_is_recognised() {
-        let poll = PlainHead::read(POLL.as_bytes()).unwrap();
+        let mut space = header_space();
+        let poll = PlainHead::read(POLL.as_bytes(), &mut space).unwrap();
         assert_eq!((poll.action, poll.room), (Action::Poll, "demo"));
         assert_eq!(poll.values("cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
         let kept = POLL.replace("Host", "Connection: Keep-Alive\r\nHost");
-        assert!(PlainHead::read(kept.as_bytes()).is_some());
+        assert_eq!(action(kept.as_bytes()), Some(Action::Poll));
     }
 
     #[test]
     fn a_plain_wish_to_listen_is_recognised() {
         let listen = POLL.replace("/status", "/events");
-        assert_eq!(PlainHead::read(listen.as_bytes()).unwrap().action, Action::Listen);
-        assert_eq!(PlainHead::read(listen.replace("GET", "POST").as_bytes()), None);
+        assert_eq!(action(listen.as_bytes()), Some(Action::Listen));
+        assert_eq!(action(listen.replace("GET", "POST").as_bytes()), None);
     }
 
     #[test]
@@ -164,7 +177,7 @@ mod tests {
         let join = POLL.replace("GET", "POST").replace("/status", "/join");
         let with = |header: &str| join.replace("Host: shop", &format!("Host: shop\r\n{header}"));
         for plain in [join.clone(), with("Content-Length: 0")] {
-            assert_eq!(PlainHead::read(plain.as_bytes()).unwrap().action, Action::Join);
+            assert_eq!(action(plain.as_bytes()), Some(Action::Join));
         }
         for odd in [
             join.replace("POST", "GET"),
@@ -174,7 +187,7 @@ mod tests {
             with("Content-Length: 1") + "x",
             with("Transfer-Encoding: chunked"),
         ] {
-            assert_eq!(PlainHead::read(odd.as_bytes()), None, "{odd:?}");
+            assert_eq!(action(odd.as_bytes()), None, "{odd:?}");
         }
     }
 
@@ -193,6 +206,9 @@ mod tests {
             POLL.replace("/.waiting-room", "http://shop/.waiting-room"),
             POLL.replace("Host: shop\r\n", ""),
             with("Host: other"),
+            POLL.replace("Host: shop", "Host:"),
+            POLL.replace("Host: shop", "Host: somebody@shop"),
+            POLL.replace("Host: shop", "Host: shop, other"),
             with("Content-Length: 0"),
             with("content-length: 5\r\nContent-Length: 6"),
             with("Transfer-Encoding: chunked"),
@@ -210,18 +226,14 @@ mod tests {
             with(&"Y: 1\r\n".repeat(60)[..58 * 6]),
         ];
         for request in odd {
-            assert_eq!(PlainHead::read(request.as_bytes()), None, "{request:?}");
+            assert_eq!(action(request.as_bytes()), None, "{request:?}");
         }
     }
 
     #[test]
     fn a_part_of_a_poll_is_none() {
         for end in 0..POLL.len() {
-            assert_eq!(
-                PlainHead::read(&POLL.as_bytes()[..end]),
-                None,
-                "the first {end} bytes"
-            );
+            assert_eq!(action(&POLL.as_bytes()[..end]), None, "the first {end} bytes");
         }
     }
 }

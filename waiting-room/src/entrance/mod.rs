@@ -1,6 +1,6 @@
 //! Who may get a place at all, before there is a question of whose turn it is.
 //!
-//! Each file is one such question, and a room asks those that its config names: [`identity`] (who are you?), [`proof`]
+//! Each file is one such question, and a room asks those that its config names: [`identity`] (whose place is it?), [`proof`]
 //! (did you work for it?), [`lanes`] (were you invited?), [`bypass`] (need you stand in line?), [`limits`] (how often?),
 //! [`sharing`] (how many are you?).
 

@@ -140,9 +140,8 @@ mod tests {
     use super::*;
     use base64::engine::general_purpose::STANDARD;
     use serde_json::{Value, json};
-    use sha2::{Digest, Sha256};
     use std::time::Duration;
-    use waiting_room_domain::{ProofRule, SealKey};
+    use waiting_room_domain::{ProofRule, SealKey, solve_proof};
 
     const NOW: Moment = Moment::from_unix_ms(1_800_000_000_000);
 
@@ -162,13 +161,7 @@ mod tests {
     /// As a browser does it.
     fn solve(challenge: &Value) -> Value {
         let text = |name: &str| challenge[name].as_str().unwrap();
-        let number = (0..=challenge["maxnumber"].as_u64().unwrap())
-            .find(|number| {
-                let digest = Sha256::digest(format!("{}{number}", text("salt")));
-                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                hex == text("challenge")
-            })
-            .unwrap();
+        let number = solve_proof(text("challenge"), text("salt"), 10_000);
         json!({
             "algorithm": text("algorithm"), "challenge": text("challenge"), "number": number, "salt": text("salt"),
             "signature": text("signature"), "took": 12

@@ -3,13 +3,17 @@
 use super::{
     EntranceKeys, Head,
     bypass::Bypasses,
-    identity::{Identity, NotKnown},
+    identity::Identity,
     lanes::{INVITATION_HEADER, Lanes, NotInvited},
     limits::{JoinLimit, PollLimit},
     proof::{PROOF_HEADER, Proofs},
     sharing::SharedPasses,
 };
-use crate::config::EntranceConfig;
+use crate::{
+    access::{Issuers, NotKnown},
+    config::EntranceConfig,
+};
+use anyhow::Context;
 use contract::RoomId;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use waiting_room_domain::{Holder, Invitation, LaneId, Moment, ProofError, RoomTag, Solved};
@@ -19,7 +23,7 @@ pub struct Entrance {
     /// Who walks past.
     pub bypasses: Bypasses,
     /// Who they are.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Option<Identity>,
     /// Whether they worked for it.
     pub proofs: Option<Proofs>,
     /// Which lane is theirs.
@@ -87,29 +91,37 @@ impl Entry {
 
 impl Entrance {
     /// The entrance that `config` describes. For each lane `invited_only` says whether only who is invited may stand in
-    /// it; `session` is how long a pass is used at most.
+    /// it; `session` is how long a pass is used at most. Its issuer is one of `issuers`.
     ///
     /// # Errors
-    /// When a key cannot be derived or an HTTP client cannot be made.
+    /// When a key cannot be derived, or its issuer was not started.
     pub fn new(
         room: &RoomId,
         config: &EntranceConfig,
         invited_only: Vec<bool>,
         session: Duration,
         keys: &EntranceKeys,
+        issuers: &Issuers,
     ) -> anyhow::Result<Self> {
-        let identity = config
-            .identity
-            .clone()
-            .map(|config| Identity::new(room.clone(), config, keys.accounts()))
-            .transpose()?;
+        let identity = config.identity.as_ref().map(|config| {
+            let issuer = issuers
+                .of(config)
+                .context("an issuer of access tokens was not started")?;
+            let sign_in_url = config.sign_in_url.clone();
+            anyhow::Ok(Identity::new(
+                room.clone(),
+                Arc::clone(issuer),
+                sign_in_url,
+                keys.accounts(),
+            ))
+        });
         let proofs = config
             .proof
             .map(|config| keys.proofs(room).map(|keys| Proofs::new(config, keys)))
             .transpose()?;
         Ok(Self {
             bypasses: Bypasses::new(room, &config.bypasses, keys.bypasses.clone()),
-            identity: identity.map(Arc::new),
+            identity: identity.transpose()?,
             proofs,
             lanes: Lanes::new(RoomTag::from(room), invited_only, keys.invitations.clone()),
             joins: config.joins.map(JoinLimit::new),

@@ -7,6 +7,7 @@ use super::{
     wants_page,
 };
 use crate::{
+    access::{Account, LimitFields},
     entrance::Visitor,
     pages::{Reader, Shut},
     reply::Reply,
@@ -28,8 +29,12 @@ pub struct Passage {
     pub admitted: Option<Admitted>,
     /// Cookies to set on the way back.
     pub cookies: Vec<Cookie<'static>>,
-    /// Index of the origin.
-    pub origin: usize,
+    /// The name of the origin; the first, if there is none.
+    pub origin: Option<Arc<str>>,
+    /// By whom the request is, if an access rule asks for that. What an origin answers may be for this account only.
+    pub account: Option<Arc<Account>>,
+    /// What the client is told about its quotas.
+    pub limits: LimitFields,
 }
 
 /// Somebody who was let in.
@@ -54,9 +59,15 @@ impl Passage {
     /// The way through a room whose gate is open to all.
     pub(super) fn through(room: &Room) -> Self {
         Self {
-            origin: room.config.origin,
+            origin: Some(Arc::clone(&room.config.origin)),
             ..Self::default()
         }
+    }
+
+    /// The session is over: there is nothing to come in with the next time.
+    pub(crate) fn end(&mut self) {
+        self.admitted = None;
+        self.cookies.clear();
     }
 }
 
@@ -148,7 +159,7 @@ impl Gate {
                 is_new,
             }),
             cookies,
-            origin: room.config.origin,
+            ..Passage::through(room)
         })
     }
 
@@ -176,7 +187,7 @@ impl Gate {
                 Outcome::Proxy(Passage {
                     admitted: Some(admitted),
                     cookies: vec![cookie],
-                    origin: room.config.origin,
+                    ..Passage::through(room)
                 })
             }
             Ok(None) => Outcome::Answer(self.show_missed(request, room)),

@@ -3,13 +3,13 @@
 use super::{
     CookieNames, Gate, accepts_page,
     entering::{NoPlace, is_worthless, refusal_problem},
-    place::{Given, StockBody, doors_open, place, session_of},
+    place::{Given, Place, StockBody, doors_open, place, session_of},
     wants_page,
 };
 use crate::{
     entrance::{Head, Visitor},
     pages::{self, Reader},
-    reply::Reply,
+    reply::{Reply, json_to_http1},
     rooms::{Room, Unavailable, View},
 };
 use contract::Problem;
@@ -120,7 +120,8 @@ impl Gate {
                 Reply::page(StatusCode::OK, page)
             }
             (&Method::GET | &Method::HEAD, "status") => {
-                self.status(room, &view, cookies.ticket(&request.headers))
+                let status = self.status(room, &view, cookies.ticket(&request.headers));
+                status.map_or_else(|refusal| refusal, |place| told(StatusCode::OK, &place))
             }
             (&Method::GET, "challenge") => self.challenge(room),
             (&Method::POST, "join") => {
@@ -153,26 +154,28 @@ impl Gate {
         })
     }
 
-    /// The waiting shopper's poll, answered from memory; nothing waits. Nothing when the room is not known (yet): then the long way answers.
-    pub fn poll(&self, room: &str, head: &impl Head) -> Option<(Reply, Moment)> {
+    /// The waiting shopper's poll, answered from memory as HTTP/1.1; nothing waits. Nothing when the room is not known
+    /// (yet): then the long way answers.
+    pub fn poll(&self, room: &str, head: &impl Head) -> Option<Vec<u8>> {
         let room = self.rooms.by_id(room)?;
         let names = self.cookies(room)?;
         let view = room.view();
         let view = view.as_ref()?;
-        Some((self.status(room, view, names.ticket(head)), view.now()))
+        Some(match self.status(room, view, names.ticket(head)) {
+            Ok(place) => json_to_http1(&place, place.poll_after_ms, place.told_at()),
+            Err(refusal) => refusal.to_http1(view.now()),
+        })
     }
 
-    fn status(&self, room: &Room, view: &View, sealed: Option<&[u8]>) -> Reply {
+    /// Where a shopper stands, for every way to ask.
+    fn status<'a>(&self, room: &'a Room, view: &'a View, sealed: Option<&[u8]>) -> Result<Place<'a>, Reply> {
         let ticket = sealed.and_then(|sealed| self.open_ticket(room, view, sealed));
-        let Some(ticket) = ticket else {
-            return no_ticket(room);
-        };
+        let ticket = ticket.ok_or_else(|| no_ticket(room))?;
         let place = place(room, view, &ticket);
         let pause = Duration::from_millis(place.poll_after_ms);
-        if let Err(wait) = self.polls_in_time(room, &ticket, view.now(), pause) {
-            return too_often(wait);
-        }
-        Reply::json(StatusCode::OK, &place).retry_after(pause)
+        self.polls_in_time(room, &ticket, place.told_at(), pause)
+            .map_err(|wait| self.too_many_polls(room, pause, wait))?;
+        Ok(place)
     }
 
     /// A join, by the same parts of a request as [`Self::poll`].
@@ -241,8 +244,7 @@ impl Gate {
         let mut place = place(room, view, &given.ticket);
         place.ticket = Some(&given.sealed);
         place.receipt = given.receipt.as_deref();
-        let pause = Duration::from_millis(place.poll_after_ms);
-        let reply = Reply::json(status, &place).retry_after(pause);
+        let reply = told(status, &place);
         cookies.set_place(&given).iter().fold(reply, Reply::with_cookie)
     }
 
@@ -312,6 +314,10 @@ impl Gate {
         };
         cookies.forget().iter().fold(reply, Reply::with_cookie)
     }
+}
+
+fn told(status: StatusCode, place: &Place<'_>) -> Reply {
+    Reply::json(status, place).retry_after(Duration::from_millis(place.poll_after_ms))
 }
 
 fn snapshot(room: &Arc<Room>, view: &View) -> Reply {
@@ -392,11 +398,6 @@ pub(super) fn not_found() -> Reply {
 fn not_allowed(allow: &'static str) -> Reply {
     let problem = Problem::new(405, "method-not-allowed", "This address is asked in another way");
     Reply::problem(&problem.detail(format!("Use {allow}."))).with(ALLOW, HeaderValue::from_static(allow))
-}
-
-fn too_often(wait: Duration) -> Reply {
-    let problem = Problem::new(429, "too-many-polls", "You ask too often");
-    Reply::problem(&problem.detail("Ask again when you were told to.")).retry_after(wait)
 }
 
 pub(super) fn no_ticket(room: &Room) -> Reply {

@@ -2,19 +2,21 @@
 
 use super::{
     Gate,
+    access::is_about_limits,
     answers::{address, not_found, unavailable_problem},
     place::{Given, session_of},
 };
 use crate::{
+    access::{NotKnown, too_many},
     entrance::{
-        Asking, Entrance, Entry, Head, Refusal, Visitor, form::JoinForm, identity::NotKnown,
-        lanes::NotInvited, sharing::PassUse,
+        Asking, Entrance, Entry, Head, Refusal, Visitor, form::JoinForm, lanes::NotInvited, sharing::PassUse,
     },
     pages::{Missing, Reader},
     reply::Reply,
     rooms::{Joining, Room, Unavailable, View},
 };
 use contract::Problem;
+use fairness::hex::Hex;
 use http::{StatusCode, request::Parts};
 use std::time::Duration;
 use waiting_room_domain::{Moment, ProofError, SessionId, Standing, Ticket};
@@ -41,14 +43,16 @@ impl From<Unavailable> for NoPlace {
 
 /// How soon one may ask again whose account could not be told.
 const KEYS_PAUSE: Duration = Duration::from_secs(5);
+/// The window of the limit on joins.
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Gate {
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         Moment::from_unix_ms(self.clock.unix_ms())
     }
 
     fn entrance(&self, room: &Room) -> Option<&Entrance> {
-        self.entrances.get(room.config.id.as_str())
+        self.entrances.get(room.config.id.as_str()).map(AsRef::as_ref)
     }
 
     /// Whether a request need not stand in line. `plain` is its path in the plainest form.
@@ -125,7 +129,7 @@ impl Gate {
     async fn spend(&self, room: &Room, view: &View, entry: &Entry) -> Result<(), NoPlace> {
         let now = self.now();
         if let Some(solved) = &entry.solved {
-            let what = format!("proof {}", hex(&solved.id));
+            let what = format!("proof {}", Hex(&solved.id));
             if !room.spend(&what, solved.expires.since(now)).await? {
                 return Err(Refusal::BadProof(ProofError::Expired).into());
             }
@@ -133,7 +137,7 @@ impl Gate {
         if let (Some(account), Some(invitation)) = (entry.account, &entry.invitation)
             && !room.has_place(view, account).await?
         {
-            let what = format!("invitation {} {}", view.line.epoch.0, hex(&invitation.id));
+            let what = format!("invitation {} {}", view.line.epoch.0, Hex(&invitation.id));
             if !room.spend(&what, invitation.expires.since(now)).await? {
                 return Err(Refusal::NotInvited(NotInvited).into());
             }
@@ -155,16 +159,14 @@ impl Gate {
             .and_then(|entrance| entrance.identity.as_ref());
         let page = |status, missing| Reply::page(status, self.pages.missing(reader, &room.config, &missing));
         match refusal {
-            Refusal::NotKnown(NotKnown::NotSignedIn) => {
-                match identity.and_then(|identity| identity.sign_in_address(way_back)) {
-                    Some(address) => Reply::see_other(&address),
-                    None => page(StatusCode::UNAUTHORIZED, Missing::Account),
-                }
-            }
-            Refusal::NotKnown(NotKnown::NoKeys) => {
+            Refusal::NotKnown(why) if why.is_ours() => {
                 let page = self.pages.unavailable(reader, Some(&room.config));
                 Reply::page(StatusCode::SERVICE_UNAVAILABLE, page).retry_after(KEYS_PAUSE)
             }
+            Refusal::NotKnown(_) => match identity.and_then(|identity| identity.sign_in_address(way_back)) {
+                Some(address) => Reply::see_other(&address),
+                None => page(StatusCode::UNAUTHORIZED, Missing::Account),
+            },
             Refusal::NotInvited(_) => page(StatusCode::FORBIDDEN, Missing::Invitation),
             Refusal::NoProof | Refusal::BadProof(_) => {
                 let invitation = visitor.form.invitation.as_deref();
@@ -172,7 +174,11 @@ impl Gate {
                 page(StatusCode::OK, Missing::Proof { invitation, again })
             }
             Refusal::TooOften(pause) => {
-                page(StatusCode::TOO_MANY_REQUESTS, Missing::Patience).retry_after(*pause)
+                let page = page(StatusCode::TOO_MANY_REQUESTS, Missing::Patience);
+                let told = refusal_problem(room, &Refusal::TooOften(*pause)).headers;
+                told.into_iter()
+                    .filter(is_about_limits)
+                    .fold(page, |page, (name, value)| page.with(name, value))
             }
         }
     }
@@ -187,6 +193,11 @@ impl Gate {
             StatusCode::OK,
             &proofs.challenge(clock::random_bytes(), self.now()),
         )
+    }
+
+    /// The answer to who asks about a ticket more often than in each `pause` as many times as the room allows.
+    pub(super) fn too_many_polls(&self, room: &Room, pause: Duration, wait: Duration) -> Reply {
+        too_many("polls", room.config.entrance.polls_per_pause, pause, wait)
     }
 
     /// Whether a ticket is asked about as seldom as it should be.
@@ -262,21 +273,17 @@ pub(super) fn is_worthless(room: &Room, view: &View, ticket: &Ticket) -> bool {
     view.standing(&room.config, ticket) == Standing::Missed || room.sessions.has_ended(&session_of(ticket))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What an app is told that cannot have a place.
 pub(super) fn refusal_problem(room: &Room, refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::TooOften(pause) => {
-            let problem = Problem::new(429, "too-many-joins", "Too many places were asked for from there");
-            Reply::problem(&problem).retry_after(*pause)
+            let allowed = room.config.entrance.joins_per_minute;
+            too_many("joins", allowed, MINUTE, *pause)
         }
-        Refusal::NotKnown(NotKnown::NoKeys) => {
+        Refusal::NotKnown(why) if why.is_ours() => {
             Reply::problem(&unavailable_problem(&Unavailable::NotSeenYet)).retry_after(KEYS_PAUSE)
         }
-        Refusal::NotKnown(NotKnown::NotSignedIn) => {
+        Refusal::NotKnown(_) => {
             let problem = Problem::new(401, "sign-in-needed", "Sign in first");
             Reply::problem(&problem.detail("Each account gets one place. Join with a valid access token."))
                 .with(

@@ -17,6 +17,9 @@ use waiting_room_domain::Ticket;
 const SPREAD_MS: u64 = 1_000;
 /// Whoever loses the connection comes back after about this time.
 const RETRY_MS: u64 = 2_000;
+/// Whoever is told that this edge ends comes back after so long, and up to so much later.
+const BACK_MS: u64 = 500;
+const BACK_SPREAD_MS: u64 = 4_000;
 
 /// Somebody who listens.
 pub struct Listener {
@@ -85,9 +88,13 @@ impl Listener {
         head.into_bytes()
     }
 
-    /// The event that is due now, and when the next one is. Nothing when the line is over: another has begun.
+    /// The event that is due now, and when the next one is. Nothing when the line is over because another has begun, nor
+    /// when the room is another by now: whoever listens comes back, and meets it.
     pub fn tell(&mut self) -> Option<(String, Duration)> {
         self.changes.mark_unchanged();
+        if self.room.is_replaced() {
+            return None;
+        }
         let view = self.room.view();
         let view = view
             .as_ref()
@@ -100,6 +107,12 @@ impl Listener {
             format!("retry: {RETRY_MS}\nevent: place\ndata: {body}\n\n"),
             pause,
         ))
+    }
+
+    /// The last event of an edge that is about to end: whoever listens comes back to another one, not all at once.
+    pub fn farewell(&self) -> String {
+        let spread = self.ticket.number.wrapping_mul(0x9e37_79b9) % BACK_SPREAD_MS;
+        format!("retry: {}\nevent: restart\ndata: {{}}\n\n", BACK_MS + spread)
     }
 
     /// Waits until the next event is due: after `pause`, or soon after something has changed for everybody.

@@ -4,32 +4,39 @@
 //! origin; who has a valid pass goes to the origin; everybody else gets a place in line, and either walks in at
 //! once or is shown where they stand.
 
+mod access;
 mod admit;
 mod answers;
+mod current;
 mod entering;
 mod events;
-mod path;
+pub(crate) mod path;
 mod place;
 mod tokens;
 
 pub use admit::{Admitted, Passage};
 pub(crate) use answers::is_join;
+pub use current::CurrentGate;
 pub use events::{Listener, Listening};
 pub use place::Place as PlaceOnPage;
 pub(crate) use tokens::find_cookie;
 pub use tokens::{CookieNames, PASS_HEADER, TICKET_HEADER};
 
 use crate::{
-    entrance::{Entrance, Visitor, identity::Identity},
+    access::{Access, Issuers},
+    config::{Config, RoomConfig},
+    entrance::{Entrance, Visitor},
     keys::KeyRing,
     pages::Pages,
     reply::Reply,
     rooms::{Room, Rooms},
 };
+use anyhow::Context;
 use clock::Clock;
 use contract::Problem;
 use http::{HeaderMap, HeaderValue, Method, header::ACCEPT, header::HOST, request::Parts};
 use passes::Verifier;
+use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashMap, sync::Arc};
 
 const TEXT_HTML: &[u8] = b"text/html";
@@ -47,65 +54,124 @@ pub enum Outcome {
 /// Decides what becomes of requests.
 pub struct Gate {
     pub(crate) rooms: Rooms,
-    pub(crate) keys: KeyRing,
-    verifier: Verifier,
-    pages: Pages,
+    pub(crate) keys: Arc<KeyRing>,
+    verifier: Arc<Verifier>,
+    pages: Arc<Pages>,
     cookies: HashMap<String, CookieNames>,
     /// Whom each room gives a place.
-    entrances: HashMap<String, Entrance>,
+    entrances: HashMap<String, Arc<Entrance>>,
+    /// Who may ask for what, and how much of it.
+    access: Arc<Access>,
+    /// By which origins know that a request comes from here.
+    origin_secret: Option<HeaderValue>,
     clock: Arc<dyn Clock>,
     /// The published keys, as they are sent.
     jwks: String,
 }
 
 impl Gate {
-    /// The gate of these rooms.
+    /// A gate without rooms, from which others are made.
     ///
     /// # Errors
-    /// When the keys cannot be written down, or one of an entrance cannot be derived.
-    pub fn new(
-        rooms: Rooms,
-        keys: KeyRing,
-        pages: Pages,
-        secure_cookies: bool,
-        clock: Arc<dyn Clock>,
-    ) -> anyhow::Result<Self> {
+    /// When the keys cannot be written down.
+    pub fn new(keys: KeyRing, pages: Arc<Pages>, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let published = keys.passes.jwks();
-        let names = rooms.iter().map(|room| {
-            (
-                room.config.id.to_string(),
-                CookieNames::of(&room.config, secure_cookies),
-            )
-        });
-        let entrances = rooms.iter().map(|room| {
-            let config = &room.config;
-            let session = config.session.hard_cap;
-            let entrance = Entrance::new(
-                &config.id,
-                &config.entrance,
-                config.lanes.invited_only.clone(),
-                session,
-                &keys.entrance,
-            )?;
-            Ok((config.id.to_string(), entrance))
-        });
         Ok(Self {
-            entrances: entrances.collect::<anyhow::Result<_>>()?,
+            entrances: HashMap::new(),
+            access: Arc::default(),
+            origin_secret: None,
             clock,
-            cookies: names.collect(),
-            verifier: Verifier::new(&published),
+            cookies: HashMap::new(),
+            verifier: Arc::new(Verifier::new(&published)),
             jwks: serde_json::to_string(&published)?,
             pages,
-            rooms,
-            keys,
+            rooms: Rooms::none(),
+            keys: Arc::new(keys),
         })
     }
 
-    /// The issuers of identities that rooms ask; their keys are to be followed.
-    pub fn identities(&self) -> impl Iterator<Item = &Arc<Identity>> {
-        self.entrances
-            .values()
-            .filter_map(|entrance| entrance.identity.as_ref())
+    /// The same gate, which shows its origins a secret.
+    ///
+    /// # Errors
+    /// When it cannot stand in a header.
+    pub fn showing_origins(mut self, secret: Option<&SecretString>) -> anyhow::Result<Self> {
+        let value = secret.map(|secret| HeaderValue::from_str(secret.expose_secret()));
+        let mut value = value
+            .transpose()
+            .context("WAITING_ROOM_ORIGIN_SECRET must be one line of ASCII")?;
+        if let Some(value) = &mut value {
+            value.set_sensitive(true);
+        }
+        self.origin_secret = value;
+        Ok(self)
+    }
+
+    /// By which origins know that a request comes from here.
+    pub fn origin_secret(&self) -> Option<&HeaderValue> {
+        self.origin_secret.as_ref()
+    }
+
+    /// Who reads access tokens.
+    pub fn issuers(&self) -> &Issuers {
+        &self.access.issuers
+    }
+
+    /// The same gate with these rooms, which are those of `config`, and the issuers that it names. What has counted
+    /// joins, polls and passes at a room's entrance, and requests by a rate, goes on counting unless its config has
+    /// changed.
+    ///
+    /// # Errors
+    /// When a key of an entrance cannot be derived.
+    pub fn with(
+        &self,
+        rooms: Rooms,
+        pages: Arc<Pages>,
+        config: &Config,
+        issuers: Issuers,
+    ) -> anyhow::Result<Self> {
+        let names = rooms.iter().map(|room| {
+            let names = CookieNames::of(&room.config, config.secure_cookies);
+            (room.config.id.to_string(), names)
+        });
+        let entrances = rooms.iter().map(|room| {
+            let entrance = match self.same_entrance(&room.config) {
+                Some(entrance) => entrance,
+                None => Arc::new(self.new_entrance(&room.config, &issuers)?),
+            };
+            Ok((room.config.id.to_string(), entrance))
+        });
+        Ok(Self {
+            entrances: entrances.collect::<anyhow::Result<_>>()?,
+            access: Arc::new(Access::new(config, issuers, Some(&self.access))),
+            origin_secret: self.origin_secret.clone(),
+            clock: Arc::clone(&self.clock),
+            cookies: names.collect(),
+            verifier: Arc::clone(&self.verifier),
+            jwks: self.jwks.clone(),
+            pages,
+            rooms,
+            keys: Arc::clone(&self.keys),
+        })
+    }
+
+    fn same_entrance(&self, room: &RoomConfig) -> Option<Arc<Entrance>> {
+        let before = &self.rooms.by_id(room.id.as_str())?.config;
+        let same = before.entrance == room.entrance
+            && before.lanes.invited_only == room.lanes.invited_only
+            && before.session.hard_cap == room.session.hard_cap;
+        let entrance = self.entrances.get(room.id.as_str())?;
+        same.then(|| Arc::clone(entrance))
+    }
+
+    fn new_entrance(&self, room: &RoomConfig, issuers: &Issuers) -> anyhow::Result<Entrance> {
+        Entrance::new(
+            &room.id,
+            &room.entrance,
+            room.lanes.invited_only.clone(),
+            room.session.hard_cap,
+            &self.keys.entrance,
+            issuers,
+        )
     }
 
     /// Decides about one request.
@@ -129,13 +195,32 @@ impl Gate {
                 &problem.detail("Send it without dot segments and encoded slashes."),
             ));
         };
-        match self.rooms.guarding(host(request), &plain) {
+        let account = match self.account(request, &plain).await {
+            Ok(account) => account,
+            Err(reply) => return Outcome::Answer(reply),
+        };
+        let room = self.rooms.guarding(host(request), &plain);
+        let outcome = match room {
             None => Outcome::Proxy(Passage::unguarded()),
             Some(room) if self.walks_past(room, request, &plain, visitor) => {
                 Outcome::Proxy(Passage::through(room))
             }
             Some(room) => self.enter(request, visitor, room).await,
-        }
+        };
+        let Outcome::Proxy(mut passage) = outcome else {
+            return outcome;
+        };
+        passage.account = account;
+        self.within_rates(request, &plain, visitor, room.map(Arc::as_ref), passage)
+    }
+
+    /// The way of a request that the edge makes for itself, and that stands for nobody.
+    pub fn errand(&self, request: &Parts) -> Passage {
+        let plain = path::plain(request.uri.path());
+        let room = plain
+            .ok()
+            .and_then(|plain| self.rooms.guarding(host(request), &plain));
+        room.map_or_else(Passage::unguarded, |room| Passage::through(room))
     }
 
     fn listening(&self, request: &Parts, rest: &str) -> Option<Listening> {
@@ -150,7 +235,7 @@ impl Gate {
     }
 }
 
-/// The host that a request is for, without port.
+/// The host that a request is for, without port, and without the dot that a whole name may end with.
 fn host(request: &Parts) -> &str {
     let named = request
         .headers
@@ -158,10 +243,11 @@ fn host(request: &Parts) -> &str {
         .and_then(|host| host.to_str().ok())
         .or(request.uri.host())
         .unwrap_or("");
-    match named.rsplit_once(':') {
+    let host = match named.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => named,
-    }
+    };
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// Whether a browser asks for a page to show.

@@ -3,11 +3,11 @@
 
 /// A path whose meaning depends on who reads it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ambiguous;
+pub(crate) struct Ambiguous;
 
 /// The path in its plainest form: percent-decoded, without empty segments. For deciding which room guards it;
 /// the origin gets the path as it was sent.
-pub(super) fn plain(path: &str) -> Result<String, Ambiguous> {
+pub(crate) fn plain(path: &str) -> Result<String, Ambiguous> {
     let mut plain = Vec::with_capacity(path.len());
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         let segment = decode(segment.as_bytes())?;

@@ -52,6 +52,13 @@ pub struct Place<'a> {
     pub(super) receipt: Option<&'a str>,
 }
 
+impl Place<'_> {
+    /// When this was so, by the store's clock.
+    pub(super) fn told_at(&self) -> Moment {
+        Moment::from_unix_ms(self.server_time_unix_ms)
+    }
+}
+
 /// What is left, and whether it reaches as far as the place.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct StockBody {
@@ -136,7 +143,7 @@ impl Gate {
 pub(super) fn place<'a>(room: &'a Room, view: &'a View, ticket: &Ticket) -> Place<'a> {
     let (standing, wait) = room.standing(view, ticket);
     let stands = Stands::of(standing, view);
-    let now = view.now();
+    let (now, holding) = view.now_and_stale();
     let control = &view.snapshot.control;
     Place {
         room: room.config.id.as_str(),
@@ -155,7 +162,7 @@ pub(super) fn place<'a>(room: &'a Room, view: &'a View, ticket: &Ticket) -> Plac
         stock: stock(view, &stands),
         doors_open_unix_ms: doors_open(&view.phase).map(Moment::unix_ms),
         server_time_unix_ms: now.unix_ms(),
-        holding: view.is_stale(),
+        holding,
         message: control.message.as_deref(),
         ticket: None,
         receipt: None,

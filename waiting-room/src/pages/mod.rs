@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Mistakes, RoomConfig},
     reply::Reply,
 };
+use fairness::hex::Hex;
 use languages::Languages;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, value::merge_maps};
 use rooms::OwnPages;
@@ -270,5 +271,5 @@ fn version() -> String {
         .chain_update(STYLESHEET)
         .chain_update(SCRIPT)
         .finalize();
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    Hex(&digest[..4]).to_string()
 }

@@ -2,11 +2,14 @@
 
 use super::Room;
 use anyhow::{Context, ensure};
-use fairness::{Beacon, beacon::Network};
+use fairness::{
+    Beacon,
+    beacon::Network,
+    hex::{self, Hex},
+};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -112,12 +115,8 @@ struct Round {
 
 /// The signature of a round from one server, checked.
 async fn ask_one(http: &reqwest::Client, url: &str, beacon: &Beacon) -> anyhow::Result<Vec<u8>> {
-    let chain = beacon.chain.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    let address = format!("{}/{chain}/public/{}", url.trim_end_matches('/'), beacon.round);
+    let (url, chain) = (url.trim_end_matches('/'), Hex(&beacon.chain));
+    let address = format!("{url}/{chain}/public/{}", beacon.round);
     let mut answer = http.get(address).send().await?.error_for_status()?;
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
@@ -126,25 +125,9 @@ async fn ask_one(http: &reqwest::Client, url: &str, beacon: &Beacon) -> anyhow::
     }
     let said: Round = serde_json::from_slice(&body).context("read the answer")?;
     ensure!(said.round == beacon.round, "it is of another round");
-    let signature = decode_hex(&said.signature).context("the signature is not hexadecimal")?;
+    let signature = hex::bytes(&said.signature).context("the signature is not hexadecimal")?;
     beacon.verify(&signature)?;
     Ok(signature)
-}
-
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
 }
 
 /// The round that a draw is committed to: the first that nobody knows, neither now nor when the doors open.
@@ -194,7 +177,7 @@ mod tests {
             round,
         };
         let signature = ask_one(&http, &url, &beacon(recorded.0)).await.unwrap();
-        assert_eq!(Some(signature), decode_hex(recorded.1));
+        assert_eq!(Some(signature), hex::bytes(recorded.1));
         let lie = ask_one(&http, &url, &beacon(recorded.0 + 1)).await.unwrap_err();
         assert!(lie.to_string().contains("does not verify"), "{lie}");
         let missing = ask_one(&http, &url, &beacon(5)).await.unwrap_err();

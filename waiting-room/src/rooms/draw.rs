@@ -15,30 +15,20 @@ use waiting_room_domain::{Decision, Lane, Method, Moment, Phase, Rounds};
 /// Calls are noted this often: for whoever checks, not for whoever waits.
 const CALLS_NOTED_EVERY_MS: u64 = 1_000;
 
-/// What there is to write.
-#[derive(Debug, Default)]
-pub(super) struct Writing {
-    pub(super) log: Vec<String>,
-    pub(super) drawn: Option<Vec<Rounds>>,
-}
-
 /// Puts into `decision` what is due. `ledger` must be the whole log as the store has it.
 pub(super) fn write(room: &Room, view: &View, ledger: &Ledger, decision: &mut Decision) {
-    let mut writing = Writing::default();
     let at = decision.decided_at.unix_ms();
     if room.config.method.draws() {
         // Nothing is frozen that was not committed to; and whoever joins the moment after joins a draw that was, too.
         let committed = draws_ahead(&room.config, view).all(|draw| ledger.commitment(draw).is_some());
         decision.freeze &= committed;
-        reveal(room, view, ledger, at, &mut writing);
-        commit(room, view, ledger, at, &mut writing);
+        reveal(room, view, ledger, at, decision);
+        commit(room, view, ledger, at, decision);
     }
-    note_calls(view, decision, ledger, at, &mut writing);
-    decision.log = writing.log;
-    decision.drawn = writing.drawn;
+    note_calls(view, ledger, at, decision);
 }
 
-fn commit(room: &Room, view: &View, ledger: &Ledger, at: u64, writing: &mut Writing) {
+fn commit(room: &Room, view: &View, ledger: &Ledger, at: u64, decision: &mut Decision) {
     for draw in draws_ahead(&room.config, view).filter(|draw| ledger.commitment(*draw).is_none()) {
         let secret = room.secrets.first(&view.line, draw);
         let entry = Entry::Commit {
@@ -47,7 +37,7 @@ fn commit(room: &Room, view: &View, ledger: &Ledger, at: u64, writing: &mut Writ
             commitment: commitment(&secret),
             beacon: beacon_for(room, view, draw, at),
         };
-        writing.log.push(entry.to_string());
+        decision.log.push(entry.to_string());
     }
 }
 
@@ -61,7 +51,7 @@ fn draws_ahead(room: &RoomConfig, view: &View) -> std::ops::Range<u32> {
     }
 }
 
-fn reveal(room: &Room, view: &View, ledger: &Ledger, at: u64, writing: &mut Writing) {
+fn reveal(room: &Room, view: &View, ledger: &Ledger, at: u64, decision: &mut Decision) {
     let is_pending = view.snapshot.draw_step % 2 == 1;
     let Some(draw) = view.snapshot.draws.checked_sub(1).filter(|_| is_pending) else {
         return;
@@ -83,8 +73,8 @@ fn reveal(room: &Room, view: &View, ledger: &Ledger, at: u64, writing: &mut Writ
         secret,
         beacon,
     };
-    writing.log.push(entry.to_string());
-    writing.drawn = Some(rounds);
+    decision.log.push(entry.to_string());
+    decision.drawn = Some(rounds);
 }
 
 /// The beacon's round for a draw. Only the first draw of a line has a moment that is known beforehand.
@@ -137,7 +127,7 @@ fn drawn(view: &View, secret: &Secret, frozen: &Frozen, beacon: &Revealed) -> Ve
     lanes
 }
 
-fn note_calls(view: &View, decision: &Decision, ledger: &Ledger, at: u64, writing: &mut Writing) {
+fn note_calls(view: &View, ledger: &Ledger, at: u64, decision: &mut Decision) {
     let lanes = view.snapshot.lanes.iter().zip(&decision.lanes);
     for ((lane, decided), index) in lanes.zip(0u8..) {
         let noted = ledger.noted_call(index);
@@ -161,7 +151,7 @@ fn note_calls(view: &View, decision: &Decision, ledger: &Ledger, at: u64, writin
             claimed: now.claimed,
             missed: now.missed,
         };
-        writing.log.push(entry.to_string());
+        decision.log.push(entry.to_string());
     }
 }
 

@@ -7,7 +7,10 @@ use super::{
 use crate::store::{EdgeId, LOG_LINES_AT_ONCE, LineKey, Look, Observation, StoreError};
 use clock::Clock;
 use std::sync::Arc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use waiting_room_domain::{Advance, Doors, Limits, Moment, Rules, TICK, decide};
@@ -15,12 +18,15 @@ use waiting_room_domain::{Advance, Doors, Limits, Moment, Rules, TICK, decide};
 /// Looks at sessions ended up to this long before the last look, in case two writes crossed.
 const LOOK_BACK_MS: u64 = 2_000;
 
+/// The line followed now, and what must not be forgotten of it.
+pub(super) type Followed = Option<(LineKey, Arc<LineMemory>)>;
+
 struct Follower {
     room: Arc<Room>,
     edge: EdgeId,
     clock: Arc<dyn Clock>,
-    /// The line followed now, and what must not be forgotten of it.
-    line: Option<(LineKey, Arc<LineMemory>)>,
+    /// Handed on when the room's config changes: one follower at a time.
+    line: OwnedMutexGuard<Followed>,
     leading: bool,
     silent: bool,
 }
@@ -31,11 +37,15 @@ pub(super) async fn follow(
     clock: Arc<dyn Clock>,
     token: CancellationToken,
 ) -> anyhow::Result<()> {
+    let line = tokio::select! {
+        line = Arc::clone(&room.followed).lock_owned() => line,
+        () = token.cancelled() => return Ok(()),
+    };
     let mut follower = Follower {
         room,
         edge,
         clock,
-        line: None,
+        line,
         leading: false,
         silent: false,
     };
@@ -132,14 +142,18 @@ impl Follower {
 
     fn line_at(&mut self, now: Moment) -> (LineKey, Arc<LineMemory>) {
         let (epoch, _) = self.room.config.schedule.at(now);
-        match &self.line {
-            Some((line, memory)) if line.epoch == epoch => (line.clone(), Arc::clone(memory)),
+        let lanes = self.room.config.lanes.weights.len();
+        match &*self.line {
+            Some((line, memory)) if line.epoch == epoch => {
+                memory.widen(lanes);
+                (line.clone(), Arc::clone(memory))
+            }
             _ => {
                 let line = LineKey {
                     room: self.room.config.id.clone(),
                     epoch,
                 };
-                let memory = Arc::new(LineMemory::new(&line, self.room.config.lanes.weights.len()));
+                let memory = Arc::new(LineMemory::new(&line, lanes));
                 if let Some((_, before)) = self.line.replace((line.clone(), Arc::clone(&memory))) {
                     self.room.is_past(before);
                 }

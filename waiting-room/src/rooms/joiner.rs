@@ -6,7 +6,7 @@ use crate::store::LineKey;
 use fairness::{Receipt, Tree};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -62,15 +62,18 @@ pub(super) struct Shopper {
     answer: oneshot::Sender<Answer>,
 }
 
-pub(super) type Joins = mpsc::Receiver<Shopper>;
+/// Those who gather. Whoever deals has them: when a room's config changes, the next dealer waits until the one before
+/// has answered the group at hand, and goes on with the rest.
+pub(super) type Joins = Arc<Mutex<mpsc::Receiver<Shopper>>>;
 
 /// Where shoppers ask for their number.
+#[derive(Clone)]
 pub(super) struct Joiner(mpsc::Sender<Shopper>);
 
 impl Joiner {
     pub(super) fn new() -> (Self, Joins) {
         let (sender, joins) = mpsc::channel(GATHERED_MAX);
-        (Self(sender), joins)
+        (Self(sender), Arc::new(Mutex::new(joins)))
     }
 
     pub(super) async fn join(&self, joining: Joining) -> Answer {
@@ -86,7 +89,11 @@ impl Joiner {
 }
 
 /// Deals numbers to those who gathered, group after group.
-pub(super) async fn deal(room: Arc<Room>, mut joins: Joins, token: CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn deal(room: Arc<Room>, joins: Joins, token: CancellationToken) -> anyhow::Result<()> {
+    let mut joins = tokio::select! {
+        joins = joins.lock() => joins,
+        () = token.cancelled() => return Ok(()),
+    };
     let mut gathered = Vec::with_capacity(DEALT_MAX);
     let mut logged_at = Instant::now();
     loop {

@@ -7,6 +7,7 @@ mod follower;
 mod joiner;
 mod ledger;
 mod listeners;
+mod running;
 mod sessions;
 mod steering;
 mod view;
@@ -14,6 +15,7 @@ mod view;
 pub use joiner::{Dealt, Joining};
 pub use ledger::Ledger;
 pub use listeners::ListenerCount;
+pub use running::{Ground, Rooms};
 pub use sessions::Sessions;
 pub use steering::{Course, StockAhead};
 pub use view::View;
@@ -22,25 +24,25 @@ use crate::{
     config::RoomConfig,
     keys::DrawSecrets,
     signals::Ear,
-    store::{EdgeId, LineStore, StoreError},
+    store::{LineStore, Note, StoreError},
 };
 use arc_swap::ArcSwapOption;
 use beacon::BeaconRounds;
-use clock::Clock;
 use contract::RoomId;
-use joiner::Joiner;
+use follower::Followed;
+use joiner::{Joiner, Joins};
 use listeners::Listeners;
 use metrics::Counter;
-use process::Shutdown;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use view::LineMemory;
 use waiting_room_domain::{
-    Claim, ClaimOutcome, ControlChange, Holder, PollPacing, SessionId, Standing, Ticket, WaitRange,
+    Claim, ClaimOutcome, ControlChange, Holder, LaneId, PollPacing, SessionId, Standing, Ticket, WaitRange,
     delay_index, wait_range,
 };
 
@@ -77,17 +79,22 @@ pub struct Room {
     pub pacing: PollPacing,
     /// What is heard of the shop behind it.
     pub ear: Arc<Ear>,
-    view: ArcSwapOption<View>,
     store: Arc<dyn LineStore>,
     secrets: Arc<DrawSecrets>,
-    joiner: Joiner,
-    /// Wakes the follower before its next tick.
-    attention: Notify,
-    listeners: Listeners,
-    beacon: BeaconRounds,
-    /// The lines of earlier drops, as far as this edge was there.
-    past: Mutex<VecDeque<Arc<LineMemory>>>,
     counters: Counters,
+    // What follows is handed on to the room that replaces this one when its config changes.
+    view: Arc<ArcSwapOption<View>>,
+    joiner: Joiner,
+    joins: Joins,
+    followed: Arc<tokio::sync::Mutex<Followed>>,
+    /// Wakes the follower before its next tick.
+    attention: Arc<Notify>,
+    listeners: Arc<Listeners>,
+    beacon: Arc<BeaconRounds>,
+    /// The lines of earlier drops, as far as this edge was there.
+    past: Arc<Mutex<VecDeque<Arc<LineMemory>>>>,
+    /// Ends the tasks of this one.
+    stop: CancellationToken,
 }
 
 /// Logs of past drops that can still be asked of an edge.
@@ -97,80 +104,6 @@ struct Counters {
     joins: Counter,
     polls: Counter,
     claims: Counter,
-}
-
-/// All rooms of this edge.
-pub struct Rooms {
-    rooms: Vec<Arc<Room>>,
-}
-
-impl Rooms {
-    /// Sets up the rooms and starts their tasks.
-    ///
-    /// # Errors
-    /// When there is no client to ask a shop with.
-    pub fn start(
-        configs: Vec<RoomConfig>,
-        pacing: PollPacing,
-        secrets: DrawSecrets,
-        store: &Arc<dyn LineStore>,
-        clock: &Arc<dyn Clock>,
-        shutdown: &Shutdown,
-    ) -> anyhow::Result<Self> {
-        let edge = EdgeId(hex(clock::random_bytes::<8>()));
-        let secrets = Arc::new(secrets);
-        let rooms = configs.into_iter().map(|config| {
-            let (joiner, joins) = Joiner::new();
-            let room = Arc::new(Room {
-                sessions: Sessions::new(config.session),
-                counters: Counters::of(&config.id),
-                config,
-                pacing,
-                ear: Arc::default(),
-                view: ArcSwapOption::empty(),
-                store: Arc::clone(store),
-                secrets: Arc::clone(&secrets),
-                joiner,
-                attention: Notify::new(),
-                listeners: Listeners::default(),
-                beacon: BeaconRounds::default(),
-                past: Mutex::default(),
-            });
-            let token = shutdown.token();
-            let follower =
-                follower::follow(Arc::clone(&room), edge.clone(), Arc::clone(clock), token.clone());
-            shutdown.spawn("follow a line", follower);
-            shutdown.spawn(
-                "deal numbers",
-                joiner::deal(Arc::clone(&room), joins, token.clone()),
-            );
-            if let Some(beacon) = &room.config.beacon {
-                let ask = beacon::ask(Arc::clone(&room), beacon.urls.clone(), token.clone());
-                shutdown.spawn("ask the beacon", ask);
-            }
-            shutdown.spawn("renew sessions", sessions::renew(Arc::clone(&room), token));
-            steering::listen(&room, shutdown)?;
-            Ok(room)
-        });
-        let rooms: anyhow::Result<Vec<_>> = rooms.collect();
-        Ok(Self { rooms: rooms? })
-    }
-
-    /// The room with this identifier.
-    pub fn by_id(&self, id: &str) -> Option<&Arc<Room>> {
-        self.rooms.iter().find(|room| room.config.id.as_str() == id)
-    }
-
-    /// The room that guards a path of a host: the one with the longest path, named hosts before any host.
-    pub fn guarding(&self, host: &str, path: &str) -> Option<&Arc<Room>> {
-        let guarding = self.rooms.iter().filter(|room| room.guards(host, path));
-        guarding.max_by_key(|room| (room.config.host.is_some(), room.config.path.len()))
-    }
-
-    /// Every room.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Room>> {
-        self.rooms.iter()
-    }
 }
 
 impl Counters {
@@ -250,7 +183,7 @@ impl Room {
             lane: ticket.lane,
             rank,
             session,
-            delay_index: delay_index(self.since_call(view, ticket)),
+            delay_index: delay_index(since_call(view, ticket.lane, rank)),
         };
         let incarnation = view.snapshot.incarnation;
         let outcome = self
@@ -270,16 +203,6 @@ impl Room {
         Ok(outcome)
     }
 
-    /// How long ago a ticket was called.
-    fn since_call(&self, view: &View, ticket: &Ticket) -> Duration {
-        match view.standing(&self.config, ticket) {
-            Standing::Called {
-                since: Some(since), ..
-            } => view.now().since(since),
-            _ => Duration::ZERO,
-        }
-    }
-
     /// Ends a session, here at once and on every edge within a tick.
     ///
     /// # Errors
@@ -290,7 +213,7 @@ impl Room {
         Ok(self.store.end(&view.line, session, keep).await?)
     }
 
-    /// Changes what operators can change, on every edge. `actor` stands in the public log, if the line keeps one.
+    /// Changes what operators can change, on every edge, and notes who did; in the public log, too, if the line keeps one.
     ///
     /// # Errors
     /// [`Unavailable`]; nothing was changed, or it is not known.
@@ -298,12 +221,25 @@ impl Room {
         &self,
         view: &View,
         change: &ControlChange,
-        actor: &str,
+        note: Note,
     ) -> Result<(), Unavailable> {
-        let actor = self.config.keeps_log.then_some(actor);
-        self.store.change_control(&view.line, change, actor).await?;
+        let note = Note {
+            in_log: self.config.keeps_log,
+            ..note
+        };
+        self.store.change_control(&view.line, change, &note).await?;
         self.attention.notify_one();
         Ok(())
+    }
+
+    /// Is cancelled when it is replaced or removed, or the process stops.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Whether the config has changed since, and another room stands in its place, or none.
+    pub fn is_replaced(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     /// Counts one more who listens to events, if this edge can have more of them.
@@ -330,44 +266,13 @@ impl Room {
             past.pop_front();
         }
     }
-
-    fn guards(&self, host: &str, path: &str) -> bool {
-        let host_fits = self
-            .config
-            .host
-            .as_deref()
-            .is_none_or(|own| own.eq_ignore_ascii_case(host));
-        host_fits && is_below(path, &self.config.path)
-    }
 }
 
-/// Whether `path` is `root` or below it: `/shop` guards `/shop` and `/shop/cart`, not `/shopping`.
-fn is_below(path: &str, root: &str) -> bool {
-    let root = root.trim_end_matches('/');
-    path.strip_prefix(root)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn hex(bytes: [u8; 8]) -> String {
-    format!("{:016x}", u64::from_be_bytes(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_room_guards_its_path_and_everything_below() {
-        for (path, root, expected) in [
-            ("/", "/", true),
-            ("/any/thing", "/", true),
-            ("/shop", "/shop", true),
-            ("/shop/cart", "/shop", true),
-            ("/shop/cart", "/shop/", true),
-            ("/shopping", "/shop", false),
-            ("/", "/shop", false),
-        ] {
-            assert_eq!(is_below(path, root), expected, "{path} below {root}");
-        }
-    }
+/// How long ago a place was called.
+fn since_call(view: &View, lane: LaneId, rank: u64) -> Duration {
+    let called_at = view
+        .snapshot
+        .lane(lane)
+        .and_then(|lane| lane.call_log.called_at(rank));
+    called_at.map_or(Duration::ZERO, |at| view.now().since(at))
 }

@@ -175,9 +175,10 @@ pub(super) fn listen(room: &Arc<Room>, shutdown: &Shutdown) -> anyhow::Result<()
     let product = steering.stock.as_ref().map(|stock| stock.product.as_str());
     let puller = Puller::new(&steering.signals, product).context("make a client for the signals")?;
     let (ear, id) = (Arc::clone(&room.ear), room.config.id.clone());
-    shutdown.spawn(
+    shutdown.spawn_until(
         "listen to the shop",
-        signals::listen(ear, id, puller, shutdown.token()),
+        room.stop.clone(),
+        signals::listen(ear, id, puller, room.stop.clone()),
     );
     Ok(())
 }

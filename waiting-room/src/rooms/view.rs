@@ -8,13 +8,14 @@ use crate::{
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use tokio::time::Instant;
 use waiting_room_domain::{
-    Epoch, LaneId, LaneMarks, Limits, Marks, Moment, Phase, Policy, Rounds, Rules, Snapshot, Standing, Ticket,
+    Epoch, LANES_MAX, LaneId, LaneMarks, Limits, Marks, Moment, Phase, Policy, Rounds, Rules, Snapshot,
+    Standing, Ticket,
 };
 
 /// A view older than this is from before the store went silent.
@@ -43,6 +44,12 @@ impl View {
     /// The time by the store's clock, counted on since it was last asked.
     pub fn now(&self) -> Moment {
         self.snapshot.taken_at.plus(self.seen_at.elapsed())
+    }
+
+    /// The same, and whether the store has been silent for a while: both by one look at the clock.
+    pub fn now_and_stale(&self) -> (Moment, bool) {
+        let age = self.seen_at.elapsed();
+        (self.snapshot.taken_at.plus(age), age > STALE)
     }
 
     /// By which rules it is decided who comes next.
@@ -86,7 +93,9 @@ impl View {
 #[derive(Debug)]
 pub(super) struct LineMemory {
     pub(super) epoch: Epoch,
-    lanes: Vec<LaneMemory>,
+    lanes: [LaneMemory; LANES_MAX],
+    /// How many lanes there are; there can be more later.
+    width: AtomicUsize,
     drawn: Mutex<Drawn>,
     ledger: Mutex<Ledger>,
 }
@@ -108,10 +117,16 @@ impl LineMemory {
     pub(super) fn new(line: &LineKey, lanes: usize) -> Self {
         Self {
             epoch: line.epoch,
-            lanes: std::iter::repeat_with(LaneMemory::default).take(lanes).collect(),
+            lanes: std::array::from_fn(|_| LaneMemory::default()),
+            width: AtomicUsize::new(lanes),
             drawn: Mutex::default(),
             ledger: Mutex::new(Ledger::new(line.room.as_str(), line.epoch.0)),
         }
+    }
+
+    /// The room has so many lanes now.
+    pub(super) fn widen(&self, lanes: usize) {
+        self.width.fetch_max(lanes, Ordering::Relaxed);
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -147,7 +162,8 @@ impl LineMemory {
 
     pub(super) fn marks(&self) -> Marks {
         let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let lanes = self.lanes.iter().map(|lane| LaneMarks {
+        let width = self.width.load(Ordering::Relaxed);
+        let lanes = self.lanes.iter().take(width).map(|lane| LaneMarks {
             issued: lane.issued.load(Ordering::Relaxed),
             called: lane.called.load(Ordering::Relaxed),
             settled_below: lane.settled_below.load(Ordering::Relaxed),

@@ -1,9 +1,13 @@
 //! Where a line is kept. Two stores keep the same promises, and one test suite holds both to them: the embedded
 //! memory store for a single edge, and Redis when several edges share a line.
 
+mod live;
 mod memory;
 mod redis;
 
+pub use live::{
+    Attribution, CHANGES_MAX, ConfigDraft, ConfigPut, ConfigVersion, LiveStore, Note, RoomChange, Word,
+};
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
 
@@ -153,13 +157,13 @@ pub trait LineStore: Send + Sync + 'static {
         decision: &Decision,
     ) -> Result<Advance, StoreError>;
 
-    /// Changes a room's control for every edge and every line of it. Who did it is noted in the line's public log if
-    /// `actor` is given.
+    /// Changes a room's control for every edge and every line of it, and notes who did it; in the line's public log,
+    /// too, if the note says so.
     async fn change_control(
         &self,
         line: &LineKey,
         change: &ControlChange,
-        actor: Option<&str>,
+        note: &Note,
     ) -> Result<(), StoreError>;
 
     /// Writes lines that the public log has lost, if they follow on the `at` lines that it has; answers whether.

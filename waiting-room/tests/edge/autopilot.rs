@@ -80,14 +80,7 @@ async fn a_backlog_lowers_the_rate_and_its_end_gives_it_back() {
         "shoppers are told: {place}"
     );
     drop(ticket);
-    let public: Value = edge
-        .get("/.waiting-room/demo")
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let public: Value = edge.read("/.waiting-room/demo").await;
     assert!(public["users_per_minute"].as_u64().unwrap() <= 3_000, "{public}");
 
     shop.has(0);
@@ -96,14 +89,7 @@ async fn a_backlog_lowers_the_rate_and_its_end_gives_it_back() {
         reason(&edge).await == "nothing is held back"
     })
     .await;
-    let metrics = edge
-        .operate(Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = edge.metrics().await;
     for expected in [
         "waiting_room_autopilot_users_per_minute{room=\"demo\"} 6000",
         "waiting_room_autopilot_steps_total{room=\"demo\",direction=\"down\",reason=\"over\"}",

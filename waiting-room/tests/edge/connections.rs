@@ -10,17 +10,22 @@ use tokio::{
     time::timeout,
 };
 
-struct Connection(TcpStream);
+pub struct Connection(TcpStream);
 
 impl Connection {
-    async fn open(edge: &Edge) -> Self {
+    pub async fn open(edge: &Edge) -> Self {
         let stream = TcpStream::connect(edge.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self(stream)
     }
 
-    async fn send(&mut self, bytes: &[u8]) {
+    pub async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// The same, to somebody who may have enough.
+    pub async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(bytes).await
     }
 
     /// The next answer: its status and body.
@@ -29,7 +34,7 @@ impl Connection {
     }
 
     /// Nothing when the connection ends, or nothing comes.
-    async fn try_answer(&mut self) -> Option<(u16, String)> {
+    pub async fn try_answer(&mut self) -> Option<(u16, String)> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(timeout(SOON, self.0.read_u8()).await.ok()?.ok()?);

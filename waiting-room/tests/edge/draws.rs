@@ -170,22 +170,29 @@ async fn a_wiped_redis_gets_its_log_and_its_draw_back() {
 
 #[tokio::test]
 async fn a_random_room_draws_again_and_again() {
-    let drop = drop("method = \"random\"\nclaim_window_seconds = 5\n").await;
-    drop.join(5).await;
+    // Nobody claims, and nobody's place is given away during the test: so whoever may be in, and no more, is called.
+    let drop = drop("method = \"random\"\nclaim_window_seconds = 300\n").await;
+    let may_be_in = async |max_active: u32| {
+        let limits = drop.edges[0].operate(Method::PATCH, "/rooms/demo/limits");
+        let limits = limits.json(&json!({"users_per_minute": 6000, "max_active": max_active}));
+        assert_eq!(limits.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    };
+    may_be_in(5).await;
+    let first = drop.join(5).await.remove(0);
     drop.switch("open").await;
-    let mut seen = 0;
+    let state = async |place: &Value| {
+        let ticket = place["ticket"].as_str().unwrap();
+        drop.edges[1].status("demo", ticket).await["state"].take()
+    };
+    let called = async || state(&first).await == "called";
+    eventually(SOON, "the first round is drawn and called", called).await;
+    let (mut seen, mut joined) = (0, 5);
     for _ in 0..3 {
         let place = drop.join(6).await.remove(0);
-        let drawn = async || {
-            let ticket = place["ticket"].as_str().unwrap();
-            drop.edges[1].status("demo", ticket).await["state"] != "to_be_drawn"
-        };
-        let limits = drop.edges[0].operate(Method::PATCH, "/rooms/demo/limits");
-        limits
-            .json(&json!({"users_per_minute": 6000}))
-            .send()
-            .await
-            .unwrap();
+        joined += 6;
+        let drawn = async || state(&place).await != "to_be_drawn";
+        assert!(!drawn().await, "there is no room for anybody else yet");
+        may_be_in(joined).await;
         eventually(SOON, "the next round is drawn", drawn).await;
         seen += 1;
     }

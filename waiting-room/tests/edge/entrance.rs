@@ -7,8 +7,8 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use testbed::RedisNamespace;
+use waiting_room_domain::solve_proof;
 
 /// A ring of one key, so that what is made at the command line counts at the edge.
 const KEYS: &str = "1 BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -19,7 +19,7 @@ async fn edge(edge_settings: &str, asks: &str) -> (Edge, ConfigFile) {
 }
 
 /// The same, whose line is kept in Redis.
-async fn edge_on(redis: Option<&RedisNamespace>, edge_settings: &str, asks: &str) -> (Edge, ConfigFile) {
+pub async fn edge_on(redis: Option<&RedisNamespace>, edge_settings: &str, asks: &str) -> (Edge, ConfigFile) {
     let config = ConfigFile::new(&format!(
         "[edge]\n{edge_settings}\n[[origin]]\nname = \"shop\"\naddresses = [\"http://{}\"]\n\
          [[room]]\nid = \"demo\"\nusers_per_minute = 6000\nmax_active = 100\n{asks}\n",
@@ -51,7 +51,7 @@ fn issue(config: &ConfigFile, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap())
 }
 
-async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let answer = request.send().await.unwrap();
     let status = answer.status();
     (status, answer.json().await.unwrap_or_default())
@@ -207,13 +207,8 @@ async fn a_browser_is_sent_to_sign_in_and_back() {
 /// As a browser solves it.
 fn solve(challenge: &Value) -> String {
     let text = |name: &str| challenge[name].as_str().unwrap();
-    let number = (0..=challenge["maxnumber"].as_u64().unwrap())
-        .find(|number| {
-            let digest = Sha256::digest(format!("{}{number}", text("salt")));
-            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            hex == text("challenge")
-        })
-        .unwrap();
+    let max_number = challenge["maxnumber"].as_u64().unwrap().try_into().unwrap();
+    let number = solve_proof(text("challenge"), text("salt"), max_number);
     let solution = json!({
         "algorithm": text("algorithm"), "challenge": text("challenge"), "number": number, "salt": text("salt"),
         "signature": text("signature"),
@@ -221,7 +216,7 @@ fn solve(challenge: &Value) -> String {
     STANDARD.encode(solution.to_string())
 }
 
-async fn proof(edge: &Edge) -> String {
+pub async fn proof(edge: &Edge) -> String {
     let (status, challenge) = answer(edge.get("/.waiting-room/demo/challenge")).await;
     assert_eq!(
         (status.as_u16(), &challenge["algorithm"]),
@@ -462,7 +457,7 @@ async fn one_address_gets_so_many_places_a_minute() {
         .unwrap();
     assert!((1..=30).contains(&pause), "{pause}");
     let problem: Value = refused.json().await.unwrap();
-    assert_eq!(problem["type"], "urn:problem:too-many-joins");
+    assert_eq!(problem["violated-policies"], json!(["joins"]));
 
     let (edge_behind, _config) = edge("trusted_proxies = [\"127.0.0.1\"]\n", limits).await;
     for (address, expected) in [
@@ -506,7 +501,7 @@ async fn who_polls_far_too_often_is_told_when_to_come() {
 async fn the_origin_learns_the_visitors_address() {
     for (settings, expected) in [
         ("", "127.0.0.1"),
-        ("trusted_proxies = [\"127.0.0.1\"]", "192.0.2.7"),
+        ("trusted_proxies = [\"127.0.0.1\"]", "192.0.2.7, 127.0.0.1"),
     ] {
         let (edge, _config) = edge(settings, "").await;
         let (ticket, _) = edge.join("demo").await;

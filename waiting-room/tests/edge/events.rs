@@ -107,30 +107,10 @@ async fn who_hangs_up_is_counted_no_more() {
     let origin = origin().await;
     let edge = Edge::in_front_of(origin, 0, 10).await;
     let (ticket, _) = edge.join("default").await;
-    let listeners = async || {
-        let metrics = edge
-            .operate(Method::GET, "/metrics")
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let line = metrics
-            .lines()
-            .find(|line| line.starts_with("waiting_room_listeners{"))
-            .map(str::to_owned);
-        line.and_then(|line| line.rsplit(' ').next().map(str::to_owned))
-    };
+    let listeners = async || edge.metric("waiting_room_listeners{room=\"default\"}").await;
     let mut places = Places::of(listen(&edge, &ticket, ("X-Plain", "yes")).await);
     places.next().await;
-    testbed::eventually(SOON, "one listens", async || {
-        listeners().await.as_deref() == Some("1")
-    })
-    .await;
+    testbed::eventually(SOON, "one listens", async || listeners().await == Some(1.0)).await;
     drop(places);
-    testbed::eventually(SOON, "nobody listens", async || {
-        listeners().await.as_deref() == Some("0")
-    })
-    .await;
+    testbed::eventually(SOON, "nobody listens", async || listeners().await == Some(0.0)).await;
 }

@@ -80,6 +80,11 @@ impl Edge {
         self.http.post(self.url(path))
     }
 
+    /// What everybody can read there.
+    pub async fn read(&self, path: &str) -> Value {
+        self.get(path).send().await.unwrap().json().await.unwrap()
+    }
+
     /// A browser's first look, without cookies.
     pub async fn visit(&self, path: &str) -> Response {
         self.get(path).header("Accept", "text/html").send().await.unwrap()
@@ -134,6 +139,21 @@ impl Edge {
         self.http
             .request(method, format!("http://{}{path}", self.admin))
             .bearer_auth(TOKEN)
+    }
+
+    /// What it measures, as Prometheus reads it.
+    pub async fn metrics(&self) -> String {
+        let answer = self.operate(Method::GET, "/metrics").send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// One line of it: `name` with its labels, if it has any.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = self.metrics().await;
+        let mut values = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        values.next().map(|value| value.parse().unwrap())
     }
 
     pub async fn numbers(&self, room: &str) -> Value {

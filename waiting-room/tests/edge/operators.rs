@@ -64,6 +64,12 @@ async fn nothing_is_told_or_done_without_the_token() {
         (Method::POST, "/rooms/default/pause"),
         (Method::POST, "/rooms/default/resume"),
         (Method::GET, "/metrics"),
+        (Method::GET, "/config"),
+        (Method::PUT, "/config"),
+        (Method::GET, "/config/versions"),
+        (Method::POST, "/config/revert"),
+        (Method::GET, "/changes"),
+        (Method::POST, "/rooms/default/revert"),
     ];
     for (method, path) in table {
         for token in [None, Some("wrong")] {
@@ -123,16 +129,8 @@ async fn the_metrics_tell_the_line() {
     let edge = Edge::in_front_of(origin().await, 0, 10).await;
     edge.join("default").await;
     let told = async || {
-        let metrics = edge
-            .operate(Method::GET, "/metrics")
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        metrics.contains(r#"waiting_room_joins_total{room="default"} 1"#)
-            && metrics.contains(r#"waiting_room_waiting{room="default"} 1"#)
+        edge.metric(r#"waiting_room_joins_total{room="default"}"#).await == Some(1.0)
+            && edge.metric(r#"waiting_room_waiting{room="default"}"#).await == Some(1.0)
     };
     eventually(SOON, "the metrics tell of the join", told).await;
 }

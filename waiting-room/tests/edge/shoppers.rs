@@ -108,14 +108,7 @@ async fn an_app_joins_polls_claims_and_is_proxied() {
     let one_session = async || edge.numbers("default").await["active_sessions"] == 1;
     eventually(SOON, "one session is on", one_session).await;
 
-    let keys: Value = edge
-        .get("/.well-known/jwks.json")
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let keys: Value = edge.read("/.well-known/jwks.json").await;
     let verifier = passes::Verifier::new(&serde_json::from_value(keys).unwrap());
     let claims = verifier.verify(&pass, 0).unwrap();
     assert_eq!(claims.room, "default");

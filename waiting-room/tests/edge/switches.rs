@@ -142,14 +142,7 @@ async fn what_the_operator_says_is_shown_and_taken_away_again() {
         told().await.is_string()
     })
     .await;
-    let snapshot: Value = edge
-        .get("/.waiting-room/default")
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let snapshot: Value = edge.read("/.waiting-room/default").await;
     assert_eq!(snapshot["message"], "Size 42 is gone. 42 사이즈는 품절입니다.");
     assert_eq!(say("").await, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(say(&"x".repeat(501)).await, StatusCode::UNPROCESSABLE_ENTITY);

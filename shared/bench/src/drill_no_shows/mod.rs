@@ -3,7 +3,6 @@
 //! an operator says to one edge must hold at all of them within a second.
 
 mod minutes;
-mod pool;
 mod shoppers;
 mod tally;
 mod verdict;
@@ -12,7 +11,7 @@ mod watch;
 use crate::{
     Verdict,
     cli::NoShowsPlan,
-    edge::{Edge, EdgePlan, ROOM},
+    edge::{Edge, EdgePlan, ROOM, Store},
     http::Connection,
     origin::Origin,
     report::say,
@@ -86,7 +85,7 @@ async fn start_edges(
         plan.claim_window_seconds, plan.session_seconds
     );
     let edge_plan = EdgePlan {
-        redis: Some(redis),
+        store: Some(Store::of(redis)),
         users_per_minute: plan.users_per_minute,
         max_active: plan.max_active(),
         origin: origin.address,

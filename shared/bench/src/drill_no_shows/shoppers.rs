@@ -1,13 +1,11 @@
 //! The crowd: as many stand in line as were sent. Whoever is called makes room for the next at the end of the line, and
 //! then comes in or is never seen again.
 
-use super::{
-    pool::{Answered, Pool},
-    tally::Tally,
-};
+use super::tally::Tally;
 use crate::{
     edge::{Edge, ROOM},
     http,
+    pool::{Answered, Pool},
     report::say,
 };
 use anyhow::{Context, bail, ensure};

@@ -284,37 +284,19 @@ fn a_place_whose_window_passed_is_free_again() {
 }
 
 #[test]
-fn lanes_share_the_rate_by_weight() {
-    let mut known = snapshot(1_000, 0);
-    known.lanes.push(lane(1_000, 0));
-    known.credit = 8 * COST;
-    let lanes = Policy {
-        weights: &[3, 1],
-        ..policy(600, 1_000)
-    };
-    let called: Vec<_> = decide(&known, &lanes)
-        .lanes
-        .iter()
-        .map(|lane| lane.called)
-        .collect();
-    assert_eq!(called, [6, 2]);
-}
-
-#[test]
-fn newcomers_of_every_lane_walk_in_when_nobody_waits() {
-    let mut known = snapshot(0, 0);
-    known.lanes.push(lane(0, 0));
-    known.credit = 10 * COST;
-    let lanes = Policy {
-        weights: &[3, 1],
-        ..policy(600, 1_000)
-    };
-    let called: Vec<_> = decide(&known, &lanes)
-        .lanes
-        .iter()
-        .map(|lane| lane.called)
-        .collect();
-    assert_eq!(called, [7, 2]);
+fn lanes_share_the_rate_by_weight_whether_people_wait_or_walk_in() {
+    for (issued, seconds, expected) in [(1_000, 8, [6, 2]), (0, 10, [7, 2])] {
+        let mut known = snapshot(issued, 0);
+        known.lanes.push(lane(issued, 0));
+        known.credit = seconds * COST;
+        let lanes = Policy {
+            weights: &[3, 1],
+            ..policy(600, 1_000)
+        };
+        let decision = decide(&known, &lanes);
+        let called: Vec<_> = decision.lanes.iter().map(|lane| lane.called).collect();
+        assert_eq!(called, expected, "{issued} in each");
+    }
 }
 
 #[test]

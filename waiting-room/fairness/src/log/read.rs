@@ -2,8 +2,8 @@
 
 use super::{Actor, Beacon, Entry, LineError, Range, Revealed, SIGNATURE_MAX, Text};
 use crate::{
-    Commitment, Root, Secret,
-    text::{self, decimal, small},
+    Commitment, Root, Secret, hex,
+    text::{decimal, small},
 };
 
 /// The words of a line that are still to be read.
@@ -101,7 +101,7 @@ fn beacon(text: &str) -> Option<Option<Beacon>> {
     }
     let (chain, round) = text.strip_prefix("drand:")?.split_once(':')?;
     Some(Some(Beacon {
-        chain: text::array(chain)?,
+        chain: hex::array(chain)?,
         round: decimal(round)?,
     }))
 }
@@ -110,7 +110,7 @@ fn revealed(text: &str) -> Option<Revealed> {
     match text {
         "none" => Some(Revealed::None),
         "missing" => Some(Revealed::Missing),
-        _ => text::bytes(text)
+        _ => hex::bytes(text)
             .filter(|bytes| (1..=SIGNATURE_MAX).contains(&bytes.len()))
             .map(Revealed::Signature),
     }

@@ -1,7 +1,7 @@
 //! Writing a line: the one spelling that is read again.
 
 use super::{Beacon, Entry, Range, Revealed};
-use crate::text::Hex;
+use crate::hex::Hex;
 use std::fmt;
 
 impl fmt::Display for Entry {

@@ -2,6 +2,7 @@
 
 use fairness::{
     Beacon, Chain, Entry, Leaf, Range, Receipt, Revealed, Secret, Text, Tree, beacon::QUICKNET, commitment,
+    hex,
 };
 use sha2::{Digest, Sha256};
 
@@ -167,9 +168,8 @@ pub fn beacon_drop() -> Log {
     }
     log.freeze(0, &[0, 1]);
     log.edge("waiting for the beacon");
-    let signature = (0..SIGNATURE.len()).step_by(2);
-    let signature = signature.map(|at| u8::from_str_radix(&SIGNATURE[at..at + 2], 16).unwrap());
-    log.reveal(0, Revealed::Signature(signature.collect()));
+    let signature = hex::bytes(SIGNATURE).unwrap();
+    log.reveal(0, Revealed::Signature(signature));
     log.call(0, 3, 0, 0);
     log
 }

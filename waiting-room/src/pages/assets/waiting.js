@@ -146,6 +146,14 @@
     lookIn(Math.min(2000 * failures, 20000) * (0.75 + Math.random() / 2));
   };
 
+  /** Whether we were told to ask less often; then we come again when we may, and not all at the same instant. */
+  function tooMany(answer) {
+    if (answer.status !== 429) return false;
+    const seconds = Number(answer.headers.get("Retry-After")) || 2;
+    lookIn(Math.min(seconds, 600) * 1000 * (1 + Math.random() / 4));
+    return true;
+  }
+
   async function goIn() {
     stream?.close();
     note("called");
@@ -154,7 +162,7 @@
     const answer = await fetch(`${base}/claim`, { method: "POST", ...json });
     // In, or too late: the page knows. Not yet after all: we keep looking.
     if (answer.ok || answer.status === 410) return location.reload();
-    lost();
+    if (!tooMany(answer)) lost();
   }
 
   async function took(place) {
@@ -170,6 +178,7 @@
     try {
       const answer = await fetch(`${base}/status`, json);
       if (answer.status === 401) return navigator.cookieEnabled ? location.reload() : note("cookies");
+      if (tooMany(answer)) return;
       if (!answer.ok) return lost();
       await took(await answer.json());
     } catch {

@@ -1,10 +1,13 @@
 //! Redis: one line shared by every edge.
 //!
-//! A line is one hash of counters, and sorted sets that are bounded by the sessions and claim windows. Nothing is
-//! kept for a shopper who waits. Numbers are exact up to 2^53, which is how far the scripts' arithmetic reaches.
+//! A line is one hash of counters, and sorted sets that are bounded by the sessions and claim windows. For a shopper who
+//! waits nothing is kept, but in rooms that give one place to an account or an invitation: there who holds which place is a
+//! hash. A line with a public log has it as a list, with a line for each group of joins. Numbers are exact up to 2^53,
+//! which is how far the scripts' arithmetic reaches.
 
 mod address;
 mod connection;
+mod live;
 mod observed;
 mod scripts;
 mod sentinels;
@@ -12,12 +15,13 @@ mod sentinels;
 pub use address::AddressError;
 
 use super::{
-    EdgeId, Fence, Known, LEASE, LOG_LINES_AT_ONCE, LineKey, LineStore, Look, Observation, RECOVERY,
-    StoreError,
+    CHANGES_MAX, EdgeId, Fence, Known, LEASE, LOG_LINES_AT_ONCE, LineKey, LineStore, Look, Note, Observation,
+    RECOVERY, StoreError,
 };
 use async_trait::async_trait;
 use connection::Connection;
 use contract::RoomId;
+use fairness::hex::Hex;
 use redis::{Cmd, FromRedisValue};
 use scripts::{Keys, Operation};
 use std::{
@@ -319,30 +323,31 @@ impl LineStore for RedisStore {
         &self,
         line: &LineKey,
         change: &ControlChange,
-        actor: Option<&str>,
+        note: &Note,
     ) -> Result<(), StoreError> {
         let keys = self.keys(line);
+        let changes = self.changes_key(&line.room);
+        let said = serde_json::to_string(note).map_err(|_| nonsense(Operation::Control))?;
+        let limit = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
         let fields = [
             ("switch", change.switch.map(|switch| switch.to_string())),
-            (
-                "users_per_minute",
-                change.users_per_minute.map(|rate| rate.to_string()),
-            ),
-            (
-                "max_active",
-                change.max_active.map(|sessions| sessions.to_string()),
-            ),
+            ("users_per_minute", change.users_per_minute.map(limit)),
+            ("max_active", change.max_active.map(limit)),
             ("message", change.message.clone()),
         ];
         let arguments = |command: &mut Cmd| {
-            command.arg(actor.map(|actor| format!("{actor} {change}")).unwrap_or_default());
+            let logged = note.in_log.then(|| format!("{} {change}", note.by.actor));
+            command
+                .arg(logged.unwrap_or_default())
+                .arg(&said)
+                .arg(CHANGES_MAX);
             for (field, value) in &fields {
                 if let Some(value) = value {
                     command.arg(field).arg(value);
                 }
             }
         };
-        let touched = [&*keys.control, &keys.log];
+        let touched = [&*keys.control, &keys.log, &changes];
         let done: bool = self.call(Operation::Control, &touched, arguments).await?;
         done.then_some(()).ok_or_else(|| nonsense(Operation::Control))
     }
@@ -362,7 +367,7 @@ fn kept_seconds(epoch: Epoch) -> u64 {
 }
 
 fn hex(id: &TicketId) -> String {
-    SessionId::from(*id).to_string()
+    Hex(id).to_string()
 }
 
 /// `<lane> <number> <issued at> <ticket id>`

@@ -16,10 +16,13 @@ pub(super) enum Operation {
     Control,
     RestoreLog,
     Spend,
+    Config,
+    PutConfig,
+    RestoreConfig,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Join,
         Self::Claim,
         Self::Renew,
@@ -29,6 +32,9 @@ impl Operation {
         Self::Control,
         Self::RestoreLog,
         Self::Spend,
+        Self::Config,
+        Self::PutConfig,
+        Self::RestoreConfig,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -42,6 +48,9 @@ impl Operation {
             Self::Control => "change a room's control",
             Self::RestoreLog => "restore the public log",
             Self::Spend => "use something once",
+            Self::Config => "look at the config",
+            Self::PutConfig => "change the config",
+            Self::RestoreConfig => "restore the config",
         }
     }
 
@@ -70,6 +79,9 @@ impl Operation {
             Self::Control => include_str!("control.lua"),
             Self::RestoreLog => include_str!("restore_log.lua"),
             Self::Spend => include_str!("spend.lua"),
+            Self::Config => include_str!("config.lua"),
+            Self::PutConfig => include_str!("put_config.lua"),
+            Self::RestoreConfig => include_str!("restore_config.lua"),
         }
     }
 }

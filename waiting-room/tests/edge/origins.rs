@@ -1,0 +1,322 @@
+//! When servers of an origin go, come, are slow or talk nonsense: shoppers notice as little as can be, nothing happens
+//! twice, and the gate stays where it is.
+
+use crate::{
+    harness::{ConfigFile, Edge, SOON},
+    name_server::NameServer,
+    rough_server::{Manner, RoughServer},
+};
+use futures::future::join_all;
+use reqwest::{Method, Response, StatusCode};
+use serde_json::Value;
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use testbed::eventually;
+
+/// Checks find nothing out: what is seen is what shoppers' requests do.
+pub const UNCHECKED: &str = "health = { path = \"/health\", every_ms = 3600000 }\n";
+/// Nobody is left out or alone for what they do.
+pub const UNJUDGED: &str = "ejection = { failures = 0 }\nbreaker = { enabled = false }\n";
+
+/// An edge in front of servers, somebody who is in, and somebody who waits.
+pub struct Shop {
+    pub edge: Edge,
+    pub pass: String,
+    waiting: String,
+    _config: ConfigFile,
+}
+
+impl Shop {
+    pub async fn of(servers: &[&RoughServer], more: &str) -> Self {
+        let addresses: Vec<String> = servers
+            .iter()
+            .map(|server| format!("\"http://{}\"", server.address))
+            .collect();
+        Self::at(&addresses.join(", "), more).await
+    }
+
+    async fn at(addresses: &str, more: &str) -> Self {
+        let config = ConfigFile::new(&format!(
+            "[[origin]]\nname = \"shop\"\naddresses = [{addresses}]\n{more}\n\
+             [[room]]\nid = \"demo\"\nusers_per_minute = 60000\nmax_active = 1\n"
+        ));
+        let edge = Edge::with_config(&config).await;
+        let (ticket, _) = edge.join("demo").await;
+        let pass = edge.claim("demo", &ticket).await;
+        let (waiting, _) = edge.join("demo").await;
+        Self {
+            edge,
+            pass,
+            waiting,
+            _config: config,
+        }
+    }
+
+    pub async fn get(&self) -> Response {
+        self.edge.with_pass("/page", &self.pass).await
+    }
+
+    pub async fn post(&self) -> Response {
+        let post = self.edge.post("/order").header("Waiting-Room-Pass", &self.pass);
+        post.body("one boot").send().await.unwrap()
+    }
+
+    /// What happened to the origin has moved nobody in the line, and let nobody past it.
+    pub async fn line_is_as_it_was(&self) {
+        assert_eq!(self.edge.status("demo", &self.waiting).await["number"], 1);
+        let without_pass = self.edge.get("/page").send().await.unwrap();
+        assert_eq!(without_pass.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    async fn metric(&self, line: &str) -> f64 {
+        let metrics = self.edge.operate(Method::GET, "/metrics").send().await.unwrap();
+        let metrics = metrics.text().await.unwrap();
+        let found = metrics.lines().find_map(|found| found.strip_prefix(line));
+        found.map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+
+    /// Asks `count` times by several shoppers at once, and calls `between` whenever one was answered. Everybody must be
+    /// answered well.
+    async fn load(&self, count: usize, between: impl AsyncFn(usize)) {
+        let begun = AtomicUsize::new(0);
+        let shopper = async || {
+            loop {
+                let number = begun.fetch_add(1, Ordering::SeqCst);
+                if number >= count {
+                    return;
+                }
+                let answer = self.get().await;
+                assert_eq!(answer.status(), StatusCode::OK, "request {number}");
+                assert_eq!(answer.text().await.unwrap(), "the shop");
+                between(number).await;
+            }
+        };
+        join_all((0..8).map(|_| shopper())).await;
+    }
+}
+
+pub async fn problem(answer: Response, status: u16) -> Value {
+    assert_eq!(answer.status(), status);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert!(answer.headers().contains_key("retry-after"));
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["detail"], "You keep your place. Try again in a moment.");
+    problem
+}
+
+#[tokio::test]
+async fn an_origin_that_is_down_costs_nobody_a_place() {
+    let server = RoughServer::up().await;
+    let shop = Shop::of(&[&server], "health = { path = \"/health\", every_ms = 100 }").await;
+    server.goes_down().await;
+    let unwell = async || {
+        let answer = shop.get().await;
+        answer.status() == 503 && problem(answer, 503).await["reason"] == "no-server"
+    };
+    eventually(SOON, "the checks find out", unwell).await;
+    shop.line_is_as_it_was().await;
+    server.comes_up().await;
+    eventually(SOON, "the origin is used again", async || {
+        shop.get().await.status() == 200
+    })
+    .await;
+    shop.line_is_as_it_was().await;
+    server.was_asked_by_nobody_without_pass();
+}
+
+#[tokio::test]
+async fn a_server_that_flaps_fails_nobody_whom_another_could_answer() {
+    let (steady, flapping) = (RoughServer::up().await, RoughServer::up().await);
+    let shop = Shop::of(
+        &[&steady, &flapping],
+        "health = { path = \"/health\", every_ms = 100 }\nejection = { seconds = 1, seconds_max = 1 }",
+    )
+    .await;
+    let flap = async |number: usize| match number % 100 {
+        25 => flapping.goes_down().await,
+        75 => flapping.comes_up().await,
+        _ => {}
+    };
+    shop.load(1_000, flap).await;
+    assert!(flapping.count("GET") > 0);
+    shop.line_is_as_it_was().await;
+}
+
+#[tokio::test]
+async fn one_of_three_servers_that_dies_under_load_loses_no_get() {
+    let servers = [
+        RoughServer::up().await,
+        RoughServer::up().await,
+        RoughServer::up().await,
+    ];
+    let shop = Shop::of(
+        &[&servers[0], &servers[1], &servers[2]],
+        "balance = \"least_requests\"\nhealth_path = \"/health\"",
+    )
+    .await;
+    let die = async |number: usize| {
+        if number == 200 {
+            servers[1].goes_down().await;
+        }
+    };
+    shop.load(600, die).await;
+    for server in &servers {
+        assert!(server.count("GET") > 10, "everybody had work");
+        server.was_asked_by_nobody_without_pass();
+    }
+}
+
+#[tokio::test]
+async fn the_breaker_opens_and_closes() {
+    let server = RoughServer::up().await;
+    let more =
+        format!("{UNCHECKED}retries = 0\nbreaker = {{ requests_min = 5, open_seconds = 1, trials = 2 }}\n");
+    let shop = Shop::of(&[&server], &more).await;
+    server.behaves(Manner::Status(503));
+    for _ in 0..5 {
+        let answer = shop.get().await;
+        assert_eq!(
+            answer.text().await.unwrap(),
+            "odd!",
+            "the origin speaks for itself"
+        );
+    }
+    let refused = problem(shop.get().await, 503).await;
+    assert_eq!(refused["reason"], "breaker-open");
+    assert_eq!(server.count("GET"), 5, "it is left alone");
+    shop.line_is_as_it_was().await;
+    server.behaves(Manner::Well);
+    eventually(SOON, "the breaker lets a few try", async || {
+        shop.get().await.status() == 200
+    })
+    .await;
+    eventually(SOON, "and then everybody", async || {
+        let answers = join_all((0..4).map(|_| shop.get())).await;
+        answers.iter().all(|answer| answer.status() == 200)
+    })
+    .await;
+    server.was_asked_by_nobody_without_pass();
+}
+
+#[tokio::test]
+async fn an_origin_gets_no_more_at_once_than_it_may() {
+    let server = RoughServer::up().await;
+    server.behaves(Manner::Held);
+    let shop = Shop::of(&[&server], &format!("{UNCHECKED}requests_max = 2\n")).await;
+    let third = async {
+        eventually(SOON, "two are under way", async || server.count("GET") == 2).await;
+        let refused = problem(shop.get().await, 503).await;
+        assert_eq!(refused["reason"], "too-many-requests");
+        server.goes_on();
+    };
+    let (first, second, ()) = tokio::join!(shop.get(), shop.get(), third);
+    assert_eq!(
+        (first.status(), second.status()),
+        (StatusCode::OK, StatusCode::OK)
+    );
+    server.behaves(Manner::Well);
+    assert_eq!(shop.get().await.status(), StatusCode::OK, "there is room again");
+}
+
+#[tokio::test]
+async fn a_server_that_fails_shoppers_is_left_out_though_its_checks_are_well() {
+    let (bad, good) = (RoughServer::up().await, RoughServer::up().await);
+    bad.behaves(Manner::Status(502));
+    let shop = Shop::of(
+        &[&bad, &good],
+        &format!("{UNCHECKED}ejection = {{ failures = 3, seconds = 3600, seconds_max = 3600 }}\n"),
+    )
+    .await;
+    for _ in 0..20 {
+        assert_eq!(shop.get().await.status(), StatusCode::OK);
+    }
+    assert_eq!(bad.count("GET"), 3);
+    let ejected = format!(
+        "waiting_room_origin_ejections_total{{origin=\"shop\",server=\"{}\"}}",
+        bad.address
+    );
+    assert!((shop.metric(&ejected).await - 1.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn a_client_stays_with_its_server_while_it_is_well() {
+    let (one, other) = (RoughServer::up().await, RoughServer::up().await);
+    let more = format!("balance = \"client_hash\"\n{UNCHECKED}");
+    let shop = Shop::of(&[&one, &other], &more).await;
+    for _ in 0..6 {
+        shop.get().await;
+    }
+    let (mine, fallback) = if one.count("GET") > 0 {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    assert_eq!((mine.count("GET"), fallback.count("GET")), (6, 0));
+    mine.goes_down().await;
+    assert_eq!(shop.get().await.status(), StatusCode::OK);
+    assert_eq!(fallback.count("GET"), 1);
+}
+
+#[tokio::test]
+async fn traffic_follows_a_name_without_a_restart() {
+    let (here, there) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
+    let names = NameServer::start(&[here]).await;
+    let old = RoughServer::up().await;
+    let new = RoughServer::up_at((there, old.address.port()).into()).await;
+    let more = format!(
+        "resolver = \"{}\"\nresolve_seconds = 1\nhealth_path = \"/health\"\n",
+        names.address
+    );
+    let shop = Shop::at(&format!("\"http://shop.test:{}\"", old.address.port()), &more).await;
+    assert_eq!(shop.get().await.status(), StatusCode::OK);
+    assert_eq!(old.count("GET"), 1);
+    assert!(
+        old.came()[0].head.contains("host: shop.test\r\n"),
+        "it is asked by its name"
+    );
+
+    names.says(&[there]);
+    let moved = async || {
+        assert_eq!(shop.get().await.status(), StatusCode::OK, "nobody notices");
+        new.count("GET") > 0
+    };
+    eventually(SOON, "the traffic moves", moved).await;
+    let left_behind = old.count("GET");
+
+    // A name server that fails takes nothing away.
+    names.fails();
+    let asked = names.asked();
+    eventually(SOON, "it is asked again", async || names.asked() > asked + 4).await;
+    assert_eq!(shop.get().await.status(), StatusCode::OK);
+    assert_eq!(old.count("GET"), left_behind);
+}
+
+#[tokio::test]
+async fn a_conversation_passes_through() {
+    let server = RoughServer::up().await;
+    server.behaves(Manner::Upgrades);
+    let shop = Shop::of(
+        &[&server],
+        &format!("{UNCHECKED}timeouts = {{ whole_seconds = 1 }}\n"),
+    )
+    .await;
+    let request = shop.edge.get("/live").header("Waiting-Room-Pass", &shop.pass);
+    let request = request
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+    let mut both = answer.upgrade().await.unwrap();
+    for word in ["hello", "again"] {
+        tokio::io::AsyncWriteExt::write_all(&mut both, word.as_bytes())
+            .await
+            .unwrap();
+        let mut back = vec![0; word.len()];
+        tokio::io::AsyncReadExt::read_exact(&mut both, &mut back)
+            .await
+            .unwrap();
+        assert_eq!(back, word.as_bytes());
+    }
+}

@@ -1,0 +1,295 @@
+//! Shoppers who come by TLS and HTTP/2: everything works as it does without, and certificates change without a restart.
+
+use crate::{
+    harness::{ConfigFile, Edge, SOON, TOKEN, origin, program},
+    wire::Wire,
+};
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use reqwest::{Certificate, Client, Response, StatusCode, Version, redirect::Policy};
+use serde_json::Value;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use testbed::{Process, eventually, free_address};
+
+/// A folder of certificates that is removed with this value.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = free_address().port();
+        let path = std::env::temp_dir().join(format!("waiting-room-tls-{}-{path}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a new certificate for `host` into the files of `name`, and answers it.
+    fn certify(&self, name: &str, host: &str) -> Certificate {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([host.to_owned()]).unwrap();
+        self.write(&format!("{name}.pem"), &cert.pem());
+        self.write(&format!("{name}.key"), &signing_key.serialize_pem());
+        Certificate::from_pem(cert.pem().as_bytes()).unwrap()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.0.join(file), text).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Secure {
+    tls: SocketAddr,
+    plain: SocketAddr,
+    admin: SocketAddr,
+    process: Process,
+    folder: Folder,
+    certificate: Certificate,
+    _config: ConfigFile,
+}
+
+impl Secure {
+    async fn start(more: &str, users_per_minute: u32) -> Self {
+        let folder = Folder::new();
+        let certificate = folder.certify("shop", "shop.example");
+        folder.certify("other", "other.example");
+        let (plain, tls, admin) = (free_address(), free_address(), free_address());
+        let path = |name: &str| Path::display(&folder.0.join(name)).to_string();
+        let config = ConfigFile::new(&format!(
+            "[edge]\nlisten = \"{plain}\"\n[edge.tls]\nlisten = \"{tls}\"\n{more}\n\
+             [[edge.tls.certificate]]\nchain = {:?}\nkey = {:?}\n\
+             [[edge.tls.certificate]]\nchain = {:?}\nkey = {:?}\nnames = [\"other.example\"]\n\
+             [[origin]]\nname = \"shop\"\naddresses = [\"http://{}\"]\n\
+             [[room]]\nid = \"demo\"\nusers_per_minute = {users_per_minute}\nmax_active = 100\n",
+            path("shop.pem"),
+            path("shop.key"),
+            path("other.pem"),
+            path("other.key"),
+            origin().await
+        ));
+        let process = program()
+            .arg("--config")
+            .arg(config.path())
+            .env("WAITING_ROOM_ADMIN_LISTEN", admin)
+            .env("WAITING_ROOM_ADMIN_TOKEN", TOKEN)
+            .ready_at(admin, "/readyz")
+            .start()
+            .await;
+        let edge = Self {
+            tls,
+            plain,
+            admin,
+            process,
+            folder,
+            certificate,
+            _config: config,
+        };
+        let client = edge.client("shop.example", &edge.certificate);
+        eventually(SOON, "the edge listens", async || {
+            client.get(edge.url("/.waiting-room/none")).send().await.is_ok()
+        })
+        .await;
+        edge
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://shop.example:{}{path}", self.tls.port())
+    }
+
+    /// A client that trusts only this certificate.
+    fn client(&self, host: &str, certificate: &Certificate) -> Client {
+        process::install_tls();
+        Client::builder()
+            .tls_certs_only([certificate.clone()])
+            .resolve(host, self.tls)
+            .redirect(Policy::none())
+            .pool_max_idle_per_host(0)
+            .timeout(SOON)
+            .build()
+            .unwrap()
+    }
+}
+
+async fn event(answer: &mut Response) -> String {
+    let mut read = String::new();
+    while !read.contains("\n\n") {
+        let bytes = tokio::time::timeout(SOON, answer.chunk()).await.unwrap().unwrap();
+        read.push_str(std::str::from_utf8(&bytes.expect("an event")).unwrap());
+    }
+    read
+}
+
+#[tokio::test]
+async fn joining_polling_listening_claiming_and_shopping_work_by_http2() {
+    let edge = Secure::start("hsts_seconds = 1000", 60_000).await;
+    let client = edge.client("shop.example", &edge.certificate);
+    let joined = client
+        .post(edge.url("/.waiting-room/demo/join"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (joined.status(), joined.version()),
+        (StatusCode::CREATED, Version::HTTP_2)
+    );
+    assert_eq!(joined.headers()["strict-transport-security"], "max-age=1000");
+    let place: Value = joined.json().await.unwrap();
+    let ticket = place["ticket"].as_str().unwrap();
+    let poll = async || {
+        let poll = client
+            .get(edge.url("/.waiting-room/demo/status"))
+            .header("Waiting-Room-Ticket", ticket);
+        let answer = poll.send().await.unwrap();
+        assert_eq!(
+            (answer.status(), answer.version()),
+            (StatusCode::OK, Version::HTTP_2)
+        );
+        answer.json::<Value>().await.unwrap()["state"] == "called"
+    };
+    eventually(SOON, "the ticket is called", poll).await;
+    let listen = client
+        .get(edge.url("/.waiting-room/demo/events"))
+        .header("Waiting-Room-Ticket", ticket);
+    let mut events = listen.send().await.unwrap();
+    assert_eq!(events.version(), Version::HTTP_2);
+    assert!(event(&mut events).await.contains("event: place"));
+    let claim = client
+        .post(edge.url("/.waiting-room/demo/claim"))
+        .header("Waiting-Room-Ticket", ticket);
+    let pass = claim.send().await.unwrap().json::<Value>().await.unwrap();
+    let shop = client
+        .post(edge.url("/shop"))
+        .header("Waiting-Room-Pass", pass["pass"].as_str().unwrap())
+        .body("what is wanted");
+    let answer = shop.send().await.unwrap();
+    assert_eq!(
+        (answer.status(), answer.version()),
+        (StatusCode::OK, Version::HTTP_2)
+    );
+    let echo: Value = answer.json().await.unwrap();
+    assert_eq!(echo["headers"]["x-forwarded-proto"], "https", "{echo}");
+    assert_eq!(echo["path"], "/shop");
+}
+
+#[tokio::test]
+async fn http1_by_tls_answers_as_it_does_without_and_cookies_are_for_tls_alone() {
+    let edge = Secure::start("http2 = false", 0).await;
+    let client = edge.client("shop.example", &edge.certificate);
+    let page = client
+        .get(edge.url("/"))
+        .header("Accept", "text/html")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(page.version(), Version::HTTP_11);
+    let cookie = page.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("Secure"), "{cookie}");
+    let joined = client
+        .post(edge.url("/.waiting-room/demo/join"))
+        .send()
+        .await
+        .unwrap();
+    let place: Value = joined.json().await.unwrap();
+    let status = client
+        .get(edge.url("/.waiting-room/demo/status"))
+        .header("Waiting-Room-Ticket", place["ticket"].as_str().unwrap());
+    let answer = status.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.json::<Value>().await.unwrap()["number"], place["number"]);
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_without_a_restart_and_a_bad_one_is_not() {
+    let mut edge = Secure::start("", 0).await;
+    let works = async |host: &str, certificate: &Certificate| {
+        let client = edge.client(host, certificate);
+        let url = format!("https://{host}:{}/.waiting-room/none", edge.tls.port());
+        client.get(url).send().await.is_ok()
+    };
+    let first = edge.certificate.clone();
+    assert!(works("shop.example", &first).await);
+    assert!(
+        !works("other.example", &first).await,
+        "another name has another certificate"
+    );
+    let other = edge.folder.certify("other", "other.example");
+    eventually(SOON, "the other name's new certificate is shown", async || {
+        works("other.example", &other).await
+    })
+    .await;
+
+    // Neither nonsense nor a key that does not fit takes the place of what works.
+    edge.folder.write("shop.pem", "nonsense");
+    eventually(SOON, "the mistake is told", async || {
+        edge.process.output().contains("the one before stays")
+    })
+    .await;
+    assert!(works("shop.example", &first).await);
+    let second = edge.folder.certify("shop", "shop.example");
+    eventually(SOON, "the new certificate is shown", async || {
+        works("shop.example", &second).await
+    })
+    .await;
+    assert!(!works("shop.example", &first).await, "the old one is not");
+    edge.folder
+        .write("shop.key", &KeyPair::generate().unwrap().serialize_pem());
+    let told_twice = async || edge.process.output().matches("the one before stays").count() >= 2;
+    eventually(SOON, "the second mistake is told", told_twice).await;
+    assert!(works("shop.example", &second).await);
+    assert!(edge.process.is_running());
+}
+
+#[tokio::test]
+async fn who_comes_without_tls_is_sent_on() {
+    let edge = Secure::start("redirect = true", 0).await;
+    for target in ["/a?b=c", "/.waiting-room/demo/status"] {
+        let mut wire = Wire::open(edge.plain).await;
+        wire.send(format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\n\r\n").as_bytes())
+            .await;
+        let (status, head, _) = wire.answer().await.unwrap();
+        assert_eq!(status, 308);
+        let place = format!("location: https://shop.example:{}{target}\r\n", edge.tls.port());
+        assert!(head.contains(&place), "{head}");
+    }
+    // Nonsense before the handshake is a connection that ends, and no more.
+    let mut wire = Wire::open(edge.tls).await;
+    wire.send(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n").await;
+    let mut rest = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut wire.0, &mut rest);
+    let _ = tokio::time::timeout(SOON, read).await.expect("an end");
+    assert!(!rest.starts_with(b"HTTP"), "no answer without TLS");
+    let ready = testbed::http_get(edge.admin, "/readyz").await.unwrap();
+    assert_eq!(ready.0, 200);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_there_is_told_at_the_start() {
+    let config = ConfigFile::new(
+        "[edge.tls]\n[[edge.tls.certificate]]\nchain = \"/nowhere/a\"\nkey = \"/nowhere/b\"\n\
+         [[origin]]\nname = \"shop\"\naddresses = [\"http://127.0.0.1:1\"]\n",
+    );
+    let address = free_address();
+    let failed = program()
+        .arg("--config")
+        .arg(config.path())
+        .env("WAITING_ROOM_LISTEN", address)
+        .ready_at(address, "/")
+        .try_start()
+        .await;
+    let error = format!("{:#}", failed.expect_err("it does not start"));
+    assert!(error.contains("/nowhere/a"), "{error}");
+}
+
+#[tokio::test]
+async fn without_tls_cookies_are_as_they_were() {
+    let edge = Edge::in_front_of(origin().await, 0, 1).await;
+    let page = edge.visit("/").await;
+    let cookie = page.headers()["set-cookie"].to_str().unwrap();
+    assert!(!cookie.contains("Secure"), "{cookie}");
+    assert!(!page.headers().contains_key("strict-transport-security"));
+}
