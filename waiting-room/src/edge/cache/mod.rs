@@ -9,12 +9,10 @@
 //! windows, ranges) with a [`Store`] of our own.
 
 mod answer;
-mod operator;
 mod plan;
 mod stages;
 mod store;
 
-pub use operator::routes;
 pub(super) use plan::Plan;
 pub(super) use stages::Caching;
 
@@ -65,7 +63,6 @@ impl Cache {
     }
 
     /// Goes on with another config. What is kept stays if the rules do: under others its keys would mean other things.
-    /// Whoever changes what an origin is purges, too.
     pub fn adopt(&self, config: &CacheConfig) {
         let known = self.rules.load();
         let same = known.iter().map(AsRef::as_ref).eq(&config.rules);
