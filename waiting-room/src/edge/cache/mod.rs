@@ -11,7 +11,9 @@
 mod answer;
 mod plan;
 mod stages;
+mod storage;
 mod store;
+mod stored;
 
 pub(super) use plan::Plan;
 pub(super) use stages::Caching;
@@ -22,7 +24,8 @@ use clock::Clock;
 use metrics::Counter;
 use pingora_cache::lock::CacheLock;
 use std::{sync::Arc, time::Duration};
-use store::{Store, Stored};
+use store::Store;
+use stored::Stored;
 
 /// A fetch that takes longer than this no longer keeps others from trying.
 const FETCH_WITHIN: Duration = Duration::from_secs(10);
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
     use clock::ManualClock;
     use pingora_http::{RequestHeader, ResponseHeader};
-    use store::Windows;
+    use stored::Windows;
 
     fn config(paths: &[&str]) -> CacheConfig {
         let rule = |path: &&str| format!("[[cache]]\npath = \"{path}\"\nttl_ms = 1000\n");
