@@ -145,6 +145,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
             waiting,
             provider,
             public_url,
+            clock: Arc::new(SystemClock),
         },
         passes: RemoteKeys::at(settings.jwks_url.clone(), jwks.clone()),
         webhook_secret: settings.webhook_secret,

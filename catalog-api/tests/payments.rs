@@ -70,10 +70,45 @@ async fn an_order_is_paid_by_the_providers_word() {
     let paid = shop.order_becomes("ann", &id, "paid").await;
     assert_eq!(paid["total"]["minor"], 5_000);
     assert_eq!(shop.count("SELECT sold FROM stock").await, 1);
-    for path in ["pay", "cancel"] {
-        let late = send(shop.by("ann", Method::POST, &format!("/orders/{id}/{path}"))).await;
-        assert_eq!(late.status, 409, "{late:?}");
+    let twice = pay(&shop, "ann", &id).await;
+    assert_eq!((twice.status, twice.problem().as_str()), (409, "not-payable"));
+}
+
+#[tokio::test]
+async fn a_paid_order_that_is_cancelled_gives_units_and_money_back_once() {
+    let shop = TestShop::open().await;
+    shop.sells("sneaker", 5).await;
+    let id = shop.buy("ann", "k", "sneaker").await.order_id();
+    confirm(&shop, &pay(&shop, "ann", &id).await, CARD_PAID).await;
+    shop.order_becomes("ann", &id, "paid").await;
+    let back = send(shop.by("ann", Method::POST, &format!("/orders/{id}/return"))).await;
+    assert_eq!((back.status, back.problem().as_str()), (409, "not-returnable"));
+
+    for _twice in 0..2 {
+        let cancel = shop.by("ann", Method::POST, &format!("/orders/{id}/cancel"));
+        let cancelled = send(cancel.header("Prefer", "wait=20")).await;
+        assert_eq!(cancelled.status, 200, "{cancelled:?}");
+        assert_eq!(cancelled.json()["refund_reason"], "cancelled");
     }
+    let refunded = shop.order_becomes("ann", &id, "refunded").await;
+    assert_eq!(refunded["refunded"]["minor"], 5_000);
+    assert_eq!(shop.count("SELECT sold FROM stock").await, 0);
+    assert_eq!(shop.count("SELECT count(*) FROM refunds").await, 1);
+}
+
+#[tokio::test]
+async fn an_order_whose_payment_started_is_held_longer() {
+    let shop = TestShop::open().await;
+    shop.sells("sneaker", 5).await;
+    let held = shop.buy("ann", "k", "sneaker").await.json();
+    let id = held["order_id"].as_str().unwrap();
+    assert_eq!(pay(&shop, "ann", id).await.status, 200);
+    let before = held["hold_expires_at_unix_ms"].as_u64().unwrap();
+    testbed::eventually(support::SOON, "the hold is longer", async || {
+        let now = shop.order_of("ann", id).await.json();
+        now["hold_expires_at_unix_ms"].as_u64() == Some(before + 600_000)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::{
     intake::Intake,
     listener::{self, Health},
-    reconcilers::{self, Audit, ExpireHolds, SettleRefunds},
+    reconcilers::{self, AskProvider, Audit, ExpireHolds, SettleRefunds, TakeSteps},
     relay::Relay,
     settings::Settings,
     store::Store,
@@ -79,7 +79,10 @@ fn start(
     publisher: Publisher,
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    let (store, relay) = (Store::new(pool.clone()), Arc::new(Notify::new()));
+    let (store, relay) = (
+        Store::new(pool.clone(), settings.run.terms()),
+        Arc::new(Notify::new()),
+    );
     let limits = settings.run.batch();
     let intake = Intake {
         store: store.clone(),
@@ -111,13 +114,26 @@ fn start_reconcilers(
         relay: Arc::clone(relay),
     };
     shutdown.spawn("expire holds", reconcilers::run(holds, shutdown.token()));
+    let steps = TakeSteps {
+        store: store.clone(),
+        relay: Arc::clone(relay),
+    };
+    shutdown.spawn("take steps", reconcilers::run(steps, shutdown.token()));
     let audit = Audit { store: store.clone() };
     shutdown.spawn("audit stock", reconcilers::run(audit, shutdown.token()));
     let Some(url) = &settings.run.payments_url else {
-        warn!("ORDER_WORKER_PAYMENTS_URL is not set: refunds stay due");
+        warn!(
+            "ORDER_WORKER_PAYMENTS_URL is not set: refunds stay due, and nobody asks about silent payments"
+        );
         return Ok(());
     };
     let provider = Arc::new(HttpProvider::at(url).context("make the client of the payment provider")?);
+    let questions = AskProvider {
+        store: store.clone(),
+        provider: Arc::<HttpProvider>::clone(&provider),
+        relay: Arc::clone(relay),
+    };
+    shutdown.spawn("ask provider", reconcilers::run(questions, shutdown.token()));
     let refunds = SettleRefunds {
         store: store.clone(),
         provider,

@@ -3,11 +3,15 @@
 
 mod audit;
 mod holds;
+mod questions;
 mod refunds;
+mod steps;
 
 pub use audit::Audit;
 pub use holds::ExpireHolds;
+pub use questions::AskProvider;
 pub use refunds::SettleRefunds;
+pub use steps::TakeSteps;
 
 use crate::store::StoreError;
 use std::time::Duration;

@@ -1,8 +1,13 @@
 //! The command line and the environment.
 
-use clap::{Args, Parser, Subcommand};
-use order_domain::limits::MAX_BATCH;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use order_domain::{
+    calendar::{Calendar, CivilDays},
+    limits::MAX_BATCH,
+    terms::Terms,
+};
 use std::{net::SocketAddr, time::Duration};
+use time::{Date, UtcOffset, Weekday, macros::format_description};
 
 /// Takes orders from RabbitMQ in sequence and writes them to PostgreSQL in batches.
 #[derive(Debug, Clone, Parser)]
@@ -54,6 +59,42 @@ pub struct RunSettings {
     /// How many milliseconds the first command of a batch waits for others
     #[arg(long, env = "ORDER_WORKER_BATCH_AGE_MS", default_value_t = 2)]
     pub batch_age_ms: u64,
+    /// Minutes east of UTC where the days of shipping and returns begin, e.g. 540 for Seoul
+    #[arg(
+        long,
+        env = "ORDER_WORKER_UTC_OFFSET_MINUTES",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub utc_offset_minutes: i16,
+    /// Weekdays on which nothing is shipped or taken back, e.g. sat,sun
+    #[arg(long, env = "ORDER_WORKER_SHUT_WEEKDAYS", value_delimiter = ',')]
+    pub shut_weekdays: Vec<ShutWeekday>,
+    /// Dates on which nothing is shipped or taken back, e.g. 2026-12-25,2027-01-01
+    #[arg(long, env = "ORDER_WORKER_HOLIDAYS", value_delimiter = ',', value_parser = parse_date)]
+    pub holidays: Vec<Date>,
+    /// For demos and drills: a day of shipping and returns lasts so many seconds
+    #[arg(long, env = "ORDER_WORKER_DAY_SECONDS")]
+    pub day_seconds: Option<u32>,
+}
+
+/// A weekday on which the shop is shut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShutWeekday {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
 }
 
 /// What to do instead of running.
@@ -125,6 +166,14 @@ impl Settings {
                 run.batch_age_ms <= MAX_BATCH_AGE_MS,
                 format!("--batch-age-ms must be at most {MAX_BATCH_AGE_MS}"),
             );
+            check(
+                run.calendar().is_some(),
+                "the shop's days: at most a day from UTC, and at least one weekday open".to_owned(),
+            );
+            check(
+                run.day_seconds != Some(0),
+                "--day-seconds must be at least 1".to_owned(),
+            );
         }
         mistakes
     }
@@ -138,6 +187,42 @@ impl RunSettings {
             age: Duration::from_millis(self.batch_age_ms),
         }
     }
+
+    /// The shop's terms, once there are no mistakes.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            calendar: self.calendar().unwrap_or_default(),
+            ..Terms::default()
+        }
+    }
+
+    fn calendar(&self) -> Option<Calendar> {
+        if let Some(seconds) = self.day_seconds {
+            return Some(Calendar::Every(time::Duration::seconds(seconds.into())));
+        }
+        let offset = UtcOffset::from_whole_seconds(i32::from(self.utc_offset_minutes) * 60).ok()?;
+        let shut: Vec<Weekday> = self.shut_weekdays.iter().map(|day| (*day).into()).collect();
+        let holidays = self.holidays.iter().copied().collect();
+        CivilDays::new(offset, &shut, holidays).ok().map(Calendar::Civil)
+    }
+}
+
+impl From<ShutWeekday> for Weekday {
+    fn from(day: ShutWeekday) -> Self {
+        match day {
+            ShutWeekday::Mon => Self::Monday,
+            ShutWeekday::Tue => Self::Tuesday,
+            ShutWeekday::Wed => Self::Wednesday,
+            ShutWeekday::Thu => Self::Thursday,
+            ShutWeekday::Fri => Self::Friday,
+            ShutWeekday::Sat => Self::Saturday,
+            ShutWeekday::Sun => Self::Sunday,
+        }
+    }
+}
+
+fn parse_date(text: &str) -> Result<Date, time::error::Parse> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
 }
 
 impl BatchLimits {
@@ -164,6 +249,31 @@ mod tests {
             "--batch-age-ms=1001",
         ]);
         assert_eq!(settings.mistakes().len(), 4);
+    }
+
+    #[test]
+    fn the_shops_days_are_as_set() {
+        let weekend = [
+            "--utc-offset-minutes=540",
+            "--shut-weekdays=sat,sun",
+            "--holidays=2026-12-25",
+        ];
+        let friday = time::macros::datetime!(2026-11-20 10:00 UTC);
+        let calendar = settings(&weekend).run.terms().calendar;
+        assert_eq!(
+            calendar.after(friday, 1),
+            time::macros::datetime!(2026-11-22 15:00 UTC)
+        );
+        let quick = settings(&["--day-seconds=2"]).run.terms().calendar;
+        assert_eq!(quick.after(friday, 3), friday + time::Duration::seconds(6));
+        for wrong in [
+            "--utc-offset-minutes=2000",
+            "--day-seconds=0",
+            "--shut-weekdays=mon,tue,wed,thu,fri,sat,sun",
+        ] {
+            let wrong = settings(&["--amqp-url=a", "--database-url=d", wrong]);
+            assert_eq!(wrong.mistakes().len(), 1, "{wrong:?}");
+        }
     }
 
     #[test]

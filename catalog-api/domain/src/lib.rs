@@ -16,6 +16,9 @@ pub use accept::prefers_html;
 pub use basket::{Basket, BasketError, Mistake};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyError};
 pub use key_state::{KeyState, Verdict};
-pub use order_rules::{NotCancellable, NotPayable, check_cancellable, check_payable, is_decided};
+pub use order_rules::{
+    NotCancellable, NotPayable, NotReturnable, check_cancellable, check_payable, check_returnable,
+    is_cancelled, is_decided, is_sent_back,
+};
 pub use prefer::preferred_wait;
 pub use product::{Product, ProductView, Stock, StockView};

@@ -67,6 +67,7 @@ pub fn router(shop: SharedShop) -> Router {
         .route("/orders/{id}", get(orders::show))
         .route("/orders/{id}/pay", post(orders::pay))
         .route("/orders/{id}/cancel", post(orders::cancel))
+        .route("/orders/{id}/return", post(orders::send_back))
         .route("/webhooks/payments", post(webhooks::payments))
         .route("/assets/{name}", get(web::asset))
         .route("/livez", get(health::live))

@@ -1,4 +1,4 @@
-//! Orders: place, look, pay, cancel. Everything here needs a pass.
+//! Orders: place, look, pay, cancel, send back. Everything here needs a pass.
 
 use super::{
     ApiProblem, Segment, SharedShop, prefer::Wait, request_body::JsonBytes, shopper::Shopper, wants_page,
@@ -13,7 +13,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Basket, IdempotencyKey};
+use catalog_domain::{Basket, IdempotencyKey, is_cancelled, is_sent_back};
 use contract::{OrderId, OrderState, OrderView};
 use serde_json::json;
 
@@ -78,13 +78,28 @@ pub async fn cancel(
     wait: Wait,
 ) -> Result<Response, ApiProblem> {
     let order = shop.counter.cancel(&shopper.id, order_id(&id)?, wait.0).await?;
-    let decided = order.state == OrderState::Cancelled;
-    let status = if decided {
+    Ok(wait.applied_to(private(done_or_accepted(is_cancelled(&order)), &order)))
+}
+
+pub async fn send_back(
+    State(shop): State<SharedShop>,
+    shopper: Shopper,
+    id: Segment,
+    wait: Wait,
+) -> Result<Response, ApiProblem> {
+    let order = shop
+        .counter
+        .send_back(&shopper.id, order_id(&id)?, wait.0)
+        .await?;
+    Ok(wait.applied_to(private(done_or_accepted(is_sent_back(&order)), &order)))
+}
+
+fn done_or_accepted(done: bool) -> StatusCode {
+    if done {
         StatusCode::OK
     } else {
         StatusCode::ACCEPTED
-    };
-    Ok(wait.applied_to(private(status, &order)))
+    }
 }
 
 fn order_id(Segment(id): &Segment) -> Result<OrderId, ApiProblem> {

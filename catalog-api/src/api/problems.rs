@@ -1,11 +1,11 @@
 //! Every error of the surface, in the words that the visitor sees. What we know beyond that goes to the log here.
 
-use crate::orders::{CancelError, FindError, PayError, PlaceError, SettleError};
+use crate::orders::{CancelError, FindError, PayError, PlaceError, ReturnError, SettleError};
 use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable};
+use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable, NotReturnable};
 use contract::{OrderView, Problem, Refusal};
 use process::ProblemResponse;
 use serde_json::json;
@@ -57,6 +57,12 @@ impl ApiProblem {
                 "unknown-product",
                 "Unknown product",
                 "A product of this order is not sold here.",
+            ),
+            Some(Refusal::LimitReached) => Self::new(
+                409,
+                "limit-reached",
+                "The limit is reached",
+                "You would have more units of a product than one customer may have.",
             ),
             Some(Refusal::Invalid) => Self::new(
                 422,
@@ -205,6 +211,7 @@ impl From<PayError> for ApiProblem {
                     NotPayable::State(state) => problem.with("state", json!(state)),
                 }
             }
+            PayError::NotConfirmed(_) => Self::not_confirmed(&error),
             PayError::Provider(provider) if provider.is_retryable() => Self::unavailable(&error),
             PayError::Provider(provider) => {
                 error!(error = %provider, "the payment provider refused a checkout");
@@ -227,6 +234,22 @@ impl From<CancelError> for ApiProblem {
             )
             .with("state", json!(state)),
             CancelError::NotConfirmed(_) => Self::not_confirmed(&error),
+        }
+    }
+}
+
+impl From<ReturnError> for ApiProblem {
+    fn from(error: ReturnError) -> Self {
+        match &error {
+            ReturnError::Find(find) => (*find).into(),
+            ReturnError::NotReturnable(reason @ NotReturnable(state)) => Self::new(
+                409,
+                "not-returnable",
+                "The order cannot be sent back",
+                format!("{reason}."),
+            )
+            .with("state", json!(state)),
+            ReturnError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
 }

@@ -1,11 +1,16 @@
-//! What comes after an order was placed: looking at it, paying, cancelling, and the provider's reports.
+//! What comes after an order was placed: looking at it, paying, cancelling, sending it back, and the provider's reports.
 
 use super::{KeyTable, Waiting, envelope};
 use crate::store::{LookUpError, OrderReader};
 use broker::{PublishError, Publisher};
-use catalog_domain::{NotCancellable, NotPayable, check_cancellable, check_payable, is_decided};
+use catalog_domain::{
+    NotCancellable, NotPayable, NotReturnable, check_cancellable, check_payable, check_returnable,
+    is_cancelled, is_decided, is_sent_back,
+};
+use clock::Clock;
 use contract::{
-    CancelOrder, Command, OrderId, OrderState, OrderView, ProductId, SettlePayment, Settlement, ShopperId,
+    CancelOrder, Command, OrderId, OrderState, OrderView, ProductId, RequestReturn, SettlePayment,
+    Settlement, ShopperId, StartPayment,
 };
 use payments::{Checkout, CheckoutRequest, PaymentError, PaymentProvider, PaymentReport, Report};
 use std::{sync::Arc, time::Duration};
@@ -33,6 +38,9 @@ pub enum PayError {
     /// The provider failed.
     #[error("open the checkout")]
     Provider(#[from] PaymentError),
+    /// The broker did not confirm; asking again is safe.
+    #[error("hand the start of the payment to the broker")]
+    NotConfirmed(#[from] PublishError),
 }
 
 /// Why an order is not cancelled.
@@ -46,6 +54,20 @@ pub enum CancelError {
     NotCancellable(#[from] NotCancellable),
     /// The broker did not confirm; asking again is safe.
     #[error("hand the cancellation to the broker")]
+    NotConfirmed(#[from] PublishError),
+}
+
+/// Why an order is not taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReturnError {
+    /// No order.
+    #[error("find the order to send back")]
+    Find(#[from] FindError),
+    /// It is not there yet, or it is too late.
+    #[error("the order cannot be sent back")]
+    NotReturnable(#[from] NotReturnable),
+    /// The broker did not confirm; asking again is safe.
+    #[error("hand the return to the broker")]
     NotConfirmed(#[from] PublishError),
 }
 
@@ -77,6 +99,8 @@ pub struct Counter {
     pub provider: Arc<dyn PaymentProvider>,
     /// The shop as browsers see it.
     pub public_url: String,
+    /// For what is refused at once; the worker decides by the database's clock.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// An order as its owner sees it, and where its commands go.
@@ -105,17 +129,27 @@ impl Counter {
         }
     }
 
-    /// Where the shopper pays the order.
+    /// Where the shopper pays the order. The worker hears that the payment has started before the shopper does: it
+    /// keeps the units longer, and asks the provider if nothing is heard.
     pub async fn pay(&self, shopper: &ShopperId, order_id: OrderId) -> Result<Checkout, PayError> {
-        let order = self.look(shopper, order_id).await?.view;
-        let amount = check_payable(&order)?;
+        let Found { view, routed_by } = self.look(shopper, order_id).await?;
+        let amount = check_payable(&view)?;
         let request = CheckoutRequest {
             order_id,
             amount,
-            description: description(&order),
+            description: description(&view),
             return_url: format!("{}/orders/{order_id}", self.public_url),
         };
-        Ok(self.provider.create_checkout(&request).await?)
+        let checkout = self.provider.create_checkout(&request).await?;
+        let routed_by = routed_by.ok_or(FindError::NotFound)?;
+        let start = StartPayment {
+            order_id,
+            payment_reference: checkout.reference.clone(),
+        };
+        self.publisher
+            .publish(&envelope(routed_by, Command::StartPayment(start)))
+            .await?;
+        Ok(checkout)
     }
 
     /// Asks the worker to cancel the order. Answers how the order stands, after its decision if the shopper would
@@ -129,7 +163,7 @@ impl Counter {
         let listener = wait.map(|_| self.waiting.listen(order_id));
         let Found { view, routed_by } = self.look(shopper, order_id).await?;
         check_cancellable(&view)?;
-        let Some(routed_by) = routed_by.filter(|_| view.state != OrderState::Cancelled) else {
+        let Some(routed_by) = routed_by.filter(|_| !is_cancelled(&view)) else {
             return Ok(view);
         };
         let cancel = CancelOrder {
@@ -142,9 +176,45 @@ impl Counter {
         let Some((wait, listener)) = wait.zip(listener) else {
             return Ok(view);
         };
-        let over = |order: &OrderView| !matches!(order.state, OrderState::Pending | OrderState::Held);
+        // A payment that came first is no end of it: the order is cancelled all the same.
+        let over = |order: &OrderView| {
+            !matches!(
+                order.state,
+                OrderState::Pending | OrderState::Held | OrderState::Paid
+            )
+        };
         let order = self.waiting.until(listener, wait, over).await.unwrap_or(view);
         check_cancellable(&order)?;
+        Ok(order)
+    }
+
+    /// Asks the worker to take a delivered order back. Answers how the order stands, after its decision if the shopper
+    /// would rather wait.
+    pub async fn send_back(
+        &self,
+        shopper: &ShopperId,
+        order_id: OrderId,
+        wait: Option<Duration>,
+    ) -> Result<OrderView, ReturnError> {
+        let listener = wait.map(|_| self.waiting.listen(order_id));
+        let Found { view, routed_by } = self.look(shopper, order_id).await?;
+        check_returnable(&view, self.clock.unix_ms())?;
+        let Some(routed_by) = routed_by.filter(|_| !is_sent_back(&view)) else {
+            return Ok(view);
+        };
+        let request = RequestReturn {
+            order_id,
+            shopper: shopper.clone(),
+        };
+        self.publisher
+            .publish(&envelope(routed_by, Command::RequestReturn(request)))
+            .await?;
+        let Some((wait, listener)) = wait.zip(listener) else {
+            return Ok(view);
+        };
+        let over = |order: &OrderView| order.state != OrderState::Delivered;
+        let order = self.waiting.until(listener, wait, over).await.unwrap_or(view);
+        check_returnable(&order, self.clock.unix_ms())?;
         Ok(order)
     }
 
@@ -159,6 +229,7 @@ impl Counter {
                 let reason = payment.reason.clone().unwrap_or_else(|| "unknown".to_owned());
                 (payment, Settlement::Failed { reason })
             }
+            Report::Abandoned(payment) => (payment, Settlement::Abandoned),
             // Refunds are settled by the worker's own call to the provider.
             Report::Refunded(_) | Report::Other => return Ok(()),
         };

@@ -11,7 +11,7 @@ mod undecided;
 mod waiting;
 
 pub use announcements::Announcements;
-pub use counter::{CancelError, Counter, FindError, PayError, SettleError};
+pub use counter::{CancelError, Counter, FindError, PayError, ReturnError, SettleError};
 pub use intake::{Intake, PlaceError, PlaceRequest};
 pub use key_table::KeyTable;
 pub use undecided::{Undecided, make_up_for_lost_events};

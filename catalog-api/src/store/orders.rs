@@ -29,6 +29,9 @@ struct Row {
     total_minor: Option<i64>,
     currency: Option<String>,
     version: i32,
+    next_step_at: Option<OffsetDateTime>,
+    refund_reason: Option<String>,
+    refunded_minor: i64,
     hold_expires_at: Option<OffsetDateTime>,
     lines: Json<Vec<Line>>,
 }
@@ -55,6 +58,7 @@ pub async fn decided_of(pool: &PgPool, orders: &[OrderId]) -> Result<Vec<OrderId
 pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT o.id, o.shopper, o.fingerprint, o.state, o.refusal, o.total_minor, o.currency, o.version,
+                o.next_step_at, o.refund_reason, o.refunded_minor,
                 (SELECT max(h.expires_at) FROM holds h WHERE h.order_id = o.id AND h.open) AS hold_expires_at,
                 coalesce(
                     (SELECT json_agg(
@@ -89,9 +93,6 @@ fn stored(row: Row) -> Result<StoredOrder, Box<dyn Error + Send + Sync>> {
             ),
         });
     }
-    let expires = row
-        .hold_expires_at
-        .map(|at| at.unix_timestamp_nanos() / 1_000_000);
     let view = OrderView {
         order_id: OrderId::from_uuid(row.id),
         state: row.state.parse()?,
@@ -101,7 +102,12 @@ fn stored(row: Row) -> Result<StoredOrder, Box<dyn Error + Send + Sync>> {
             .total_minor
             .zip(currency)
             .map(|(minor, currency)| Money::new(minor, currency)),
-        hold_expires_at_unix_ms: expires.and_then(|at| u64::try_from(at).ok()),
+        hold_expires_at_unix_ms: row.hold_expires_at.and_then(unix_ms),
+        next_step_at_unix_ms: row.next_step_at.and_then(unix_ms),
+        refund_reason: row.refund_reason.map(|reason| reason.parse()).transpose()?,
+        refunded: currency
+            .filter(|_| row.refunded_minor > 0)
+            .map(|currency| Money::new(row.refunded_minor, currency)),
         version: row.version,
     };
     let shopper = ShopperId::from_stored(row.shopper);
@@ -110,4 +116,8 @@ fn stored(row: Row) -> Result<StoredOrder, Box<dyn Error + Send + Sync>> {
         fingerprint: Fingerprint::from_stored(row.fingerprint),
         view,
     })
+}
+
+fn unix_ms(at: OffsetDateTime) -> Option<u64> {
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }

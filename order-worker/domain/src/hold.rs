@@ -11,6 +11,8 @@ pub struct Hold {
     pub created_at: OffsetDateTime,
     /// Until when, unless it is resolved before.
     pub expires_at: OffsetDateTime,
+    /// Whether it was made longer because its payment had started; that happens once.
+    pub extended: bool,
 }
 
 /// How a hold ended.
@@ -42,7 +44,17 @@ impl Hold {
             attempt,
             created_at: now,
             expires_at: now + lasts,
+            extended: false,
         }
+    }
+
+    /// The same, longer by `by`, unless that happened before.
+    pub fn extend(self, by: Duration) -> Option<Self> {
+        (!self.extended).then_some(Self {
+            expires_at: self.expires_at + by,
+            extended: true,
+            ..self
+        })
     }
 
     /// Whether its time is over.

@@ -4,11 +4,14 @@
 //! [`batch::Snapshot`], asks, and writes the [`batch::Decisions`] down in the same transaction.
 //!
 //! What always holds, whatever the commands: `held + sold <= on hand`; the open holds of a product add up to
-//! what is held and the posted ones to what is sold; a hold is resolved once; a command that comes again
-//! changes nothing.
+//! what is held and the posted ones, less those that came back, to what is sold; a hold is resolved once; no more
+//! money is owed back than was captured; a command that comes again changes nothing.
 
 pub mod batch;
+pub mod calendar;
 pub mod hold;
 pub mod limits;
 pub mod order;
+pub mod payment;
 pub mod stock;
+pub mod terms;

@@ -1,11 +1,12 @@
-//! Orders and how they move from state to state.
+//! Orders, and where they stand.
 
-use crate::{
-    hold::{Hold, Resolution, ResolvedHold},
-    limits::MAX_ATTEMPTS,
+mod moves;
+
+use crate::hold::{Hold, Resolution};
+use contract::{
+    Money, OrderChanged, OrderId, OrderLine, OrderState, OrderView, RefundReason, Refusal, ShopperId,
 };
-use contract::{Money, OrderChanged, OrderId, OrderLine, OrderState, OrderView, Refusal, ShopperId};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 /// An order that was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Order {
     pub updated_at: OffsetDateTime,
     /// Grows by one with every move; 1 is the decision.
     pub version: i32,
+    /// How much went back to its shopper, in minor units.
+    pub refunded: i64,
     /// Where it stands.
     pub state: State,
 }
@@ -35,9 +38,18 @@ pub enum State {
     Refused(Refusal),
     /// Its units are held for its payment.
     Held(Purchase, Hold),
-    /// It has no open hold any more. `attempts` holds were made.
-    Resolved {
-        /// What was bought, or would have been.
+    /// It is paid, and its units are sold. `attempts` holds were made.
+    Sold {
+        /// What was bought.
+        purchase: Purchase,
+        /// How far it has come.
+        stage: Stage,
+        /// How many holds were made.
+        attempts: i16,
+    },
+    /// Its units went back. `attempts` holds were made.
+    Closed {
+        /// What would have been bought.
         purchase: Purchase,
         /// What came of it.
         outcome: Outcome,
@@ -55,21 +67,48 @@ pub struct Purchase {
     pub total: Money,
 }
 
-/// What came of an order whose hold is resolved.
+/// How far a paid order has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits to be shipped, and may be cancelled until then.
+    Paid {
+        /// When.
+        ships_at: OffsetDateTime,
+    },
+    /// It is on its way.
+    Shipped {
+        /// Until when.
+        arrives_at: OffsetDateTime,
+    },
+    /// It arrived, and may be sent back.
+    Delivered {
+        /// Before this moment; then it is confirmed.
+        returnable_until: OffsetDateTime,
+    },
+    /// It was kept.
+    Confirmed,
+    /// It is being sent back.
+    ReturnRequested {
+        /// When it is back.
+        ends_at: OffsetDateTime,
+    },
+}
+
+/// What came of an order whose units went back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its units are sold.
-    Paid,
-    /// Its shopper cancelled it.
+    /// Its shopper cancelled it before it was paid. That is for good: money that comes later goes back.
     Cancelled,
     /// Its payment failed.
     PaymentFailed,
+    /// Its shopper gave the payment up.
+    PaymentAbandoned,
     /// It was not paid in time.
     Expired,
-    /// Money was captured for which there are no units (any more).
-    RefundDue,
+    /// Money was captured, and all that we kept of it is owed back.
+    RefundDue(RefundReason),
     /// That money went back.
-    Refunded,
+    Refunded(RefundReason),
 }
 
 /// Why a hold ends.
@@ -77,113 +116,20 @@ pub enum Outcome {
 pub enum Ending {
     /// Its price was captured.
     Paid,
-    /// Its shopper cancelled.
-    Cancelled,
-    /// The payment failed.
-    PaymentFailed,
-    /// Its time is over.
-    Expired,
-    /// Something else than its price was captured: the units go back, and so does the money.
-    WrongAmount,
+    /// The units go back.
+    Closed(Resolution, Outcome),
 }
 
 // === impl Order ===
 
 impl Order {
-    /// Ends the hold, if it has one.
-    pub fn end_hold(self, ending: Ending, now: OffsetDateTime) -> Option<(Self, ResolvedHold)> {
-        let State::Held(purchase, hold) = self.state else {
-            return None;
-        };
-        let attempts = hold.attempt;
-        let (resolution, outcome) = ending.means();
-        let state = State::Resolved {
-            purchase,
-            outcome,
-            attempts,
-        };
-        let moved = Self {
-            state,
-            version: self.version + 1,
-            updated_at: now,
-            ..self
-        };
-        Some((moved, hold.resolve(resolution, now)))
-    }
-
-    /// Holds the units once more, for a payment that came when the hold was over; not for an order that was
-    /// refused or paid, or whose money is on its way back.
-    pub fn hold_again(self, now: OffsetDateTime) -> Option<(Self, Hold)> {
-        let State::Resolved {
-            purchase,
-            outcome,
-            attempts,
-        } = self.state
-        else {
-            return None;
-        };
-        if !outcome.units_went_back() || attempts >= MAX_ATTEMPTS {
-            return None;
-        }
-        let hold = Hold::new(attempts + 1, now, Duration::ZERO);
-        let state = State::Held(purchase, hold.clone());
-        Some((Self { state, ..self }, hold))
-    }
-
-    /// Marks that money is owed back, unless the order is refused, held or paid: then it stays what it is.
-    pub fn owe_refund(self, now: OffsetDateTime) -> Option<Self> {
-        match self.state {
-            State::Resolved {
-                outcome: Outcome::Paid,
-                ..
-            } => None,
-            State::Resolved {
-                purchase, attempts, ..
-            } => {
-                let state = State::Resolved {
-                    purchase,
-                    outcome: Outcome::RefundDue,
-                    attempts,
-                };
-                Some(Self {
-                    state,
-                    version: self.version + 1,
-                    updated_at: now,
-                    ..self
-                })
-            }
-            State::Refused(_) | State::Held(..) => None,
-        }
-    }
-
-    /// Marks that all that was owed back went back, if something was.
-    pub fn refunded(self, now: OffsetDateTime) -> Option<Self> {
-        let State::Resolved {
-            purchase,
-            outcome: Outcome::RefundDue,
-            attempts,
-        } = self.state
-        else {
-            return None;
-        };
-        let state = State::Resolved {
-            purchase,
-            outcome: Outcome::Refunded,
-            attempts,
-        };
-        Some(Self {
-            state,
-            version: self.version + 1,
-            updated_at: now,
-            ..self
-        })
-    }
-
     /// What it contains; nothing when it was refused.
     pub fn purchase(&self) -> Option<&Purchase> {
         match &self.state {
             State::Refused(_) => None,
-            State::Held(purchase, _) | State::Resolved { purchase, .. } => Some(purchase),
+            State::Held(purchase, _) | State::Sold { purchase, .. } | State::Closed { purchase, .. } => {
+                Some(purchase)
+            }
         }
     }
 
@@ -196,21 +142,22 @@ impl Order {
     }
 
     fn view(&self) -> OrderView {
-        let (refusal, held_until) = match &self.state {
-            State::Refused(refusal) => (Some(*refusal), None),
-            State::Held(_, hold) => (None, Some(unix_ms(hold.expires_at))),
-            State::Resolved { .. } => (None, None),
-        };
+        let purchase = self.purchase();
+        let currency = purchase.map(|purchase| purchase.total.currency);
         OrderView {
             order_id: self.id,
             state: self.state.word(),
-            refusal,
-            lines: self
-                .purchase()
+            refusal: self.state.refusal(),
+            lines: purchase
                 .map(|purchase| purchase.lines.clone())
                 .unwrap_or_default(),
-            total: self.purchase().map(|purchase| purchase.total),
-            hold_expires_at_unix_ms: held_until,
+            total: purchase.map(|purchase| purchase.total),
+            hold_expires_at_unix_ms: self.state.held_until().map(unix_ms),
+            next_step_at_unix_ms: self.state.next_step_at().map(unix_ms),
+            refund_reason: self.state.refund_reason(),
+            refunded: currency
+                .filter(|_| self.refunded > 0)
+                .map(|currency| Money::new(self.refunded, currency)),
             version: self.version,
         }
     }
@@ -224,56 +171,131 @@ impl State {
         match self {
             Self::Refused(_) => OrderState::Refused,
             Self::Held(..) => OrderState::Held,
-            Self::Resolved { outcome, .. } => outcome.word(),
+            Self::Sold { stage, .. } => stage.word(),
+            Self::Closed { outcome, .. } => outcome.word(),
+        }
+    }
+
+    /// Why it was refused, if it was.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(*refusal),
+            Self::Held(..) | Self::Sold { .. } | Self::Closed { .. } => None,
+        }
+    }
+
+    /// Why the money goes or went back, if all of it does.
+    pub fn refund_reason(&self) -> Option<RefundReason> {
+        match self {
+            Self::Closed {
+                outcome: Outcome::RefundDue(reason) | Outcome::Refunded(reason),
+                ..
+            } => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// When time alone moves it on, but for the end of a hold.
+    pub fn next_step_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Sold { stage, .. } => stage.next_step_at(),
+            Self::Refused(_) | Self::Held(..) | Self::Closed { .. } => None,
+        }
+    }
+
+    fn held_until(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Held(_, hold) => Some(hold.expires_at),
+            Self::Refused(_) | Self::Sold { .. } | Self::Closed { .. } => None,
         }
     }
 }
 
-impl Outcome {
+// === impl Stage ===
+
+impl Stage {
+    /// When time alone moves the order on.
+    pub fn next_step_at(self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Paid { ships_at: at }
+            | Self::Shipped { arrives_at: at }
+            | Self::Delivered { returnable_until: at }
+            | Self::ReturnRequested { ends_at: at } => Some(at),
+            Self::Confirmed => None,
+        }
+    }
+
+    /// The stage that a row stands for, if it stands for one.
+    pub fn from_row(word: OrderState, next_step_at: Option<OffsetDateTime>) -> Option<Self> {
+        match (word, next_step_at) {
+            (OrderState::Paid, Some(ships_at)) => Some(Self::Paid { ships_at }),
+            (OrderState::Shipped, Some(arrives_at)) => Some(Self::Shipped { arrives_at }),
+            (OrderState::Delivered, Some(returnable_until)) => Some(Self::Delivered { returnable_until }),
+            (OrderState::ReturnRequested, Some(ends_at)) => Some(Self::ReturnRequested { ends_at }),
+            (OrderState::Confirmed, _) => Some(Self::Confirmed),
+            _ => None,
+        }
+    }
+
     fn word(self) -> OrderState {
         match self {
-            Self::Paid => OrderState::Paid,
-            Self::Cancelled => OrderState::Cancelled,
-            Self::PaymentFailed => OrderState::PaymentFailed,
-            Self::Expired => OrderState::Expired,
-            Self::RefundDue => OrderState::RefundDue,
-            Self::Refunded => OrderState::Refunded,
-        }
-    }
-
-    fn units_went_back(self) -> bool {
-        matches!(self, Self::Cancelled | Self::PaymentFailed | Self::Expired)
-    }
-
-    /// The outcome that a row's word stands for, if it stands for one.
-    pub fn from_word(word: OrderState) -> Option<Self> {
-        match word {
-            OrderState::Paid => Some(Self::Paid),
-            OrderState::Cancelled => Some(Self::Cancelled),
-            OrderState::PaymentFailed => Some(Self::PaymentFailed),
-            OrderState::Expired => Some(Self::Expired),
-            OrderState::RefundDue => Some(Self::RefundDue),
-            OrderState::Refunded => Some(Self::Refunded),
-            OrderState::Pending | OrderState::Held | OrderState::Refused => None,
+            Self::Paid { .. } => OrderState::Paid,
+            Self::Shipped { .. } => OrderState::Shipped,
+            Self::Delivered { .. } => OrderState::Delivered,
+            Self::Confirmed => OrderState::Confirmed,
+            Self::ReturnRequested { .. } => OrderState::ReturnRequested,
         }
     }
 }
 
-impl Ending {
-    fn means(self) -> (Resolution, Outcome) {
-        match self {
-            Self::Paid => (Resolution::Posted, Outcome::Paid),
-            Self::Cancelled => (Resolution::Voided, Outcome::Cancelled),
-            Self::PaymentFailed => (Resolution::Voided, Outcome::PaymentFailed),
-            Self::Expired => (Resolution::Expired, Outcome::Expired),
-            Self::WrongAmount => (Resolution::Voided, Outcome::RefundDue),
+// === impl Outcome ===
+
+impl Outcome {
+    /// The outcome that a row stands for, if it stands for one.
+    pub fn from_row(word: OrderState, reason: Option<RefundReason>) -> Option<Self> {
+        match (word, reason) {
+            (OrderState::Cancelled, None) => Some(Self::Cancelled),
+            (OrderState::PaymentFailed, None) => Some(Self::PaymentFailed),
+            (OrderState::PaymentAbandoned, None) => Some(Self::PaymentAbandoned),
+            (OrderState::Expired, None) => Some(Self::Expired),
+            (OrderState::RefundDue, Some(reason)) => Some(Self::RefundDue(reason)),
+            (OrderState::Refunded, Some(reason)) => Some(Self::Refunded(reason)),
+            _ => None,
         }
     }
 
-    /// Whether the units stay with the shopper.
-    pub fn sells(self) -> bool {
-        self == Self::Paid
+    fn word(self) -> OrderState {
+        match self {
+            Self::Cancelled => OrderState::Cancelled,
+            Self::PaymentFailed => OrderState::PaymentFailed,
+            Self::PaymentAbandoned => OrderState::PaymentAbandoned,
+            Self::Expired => OrderState::Expired,
+            Self::RefundDue(_) => OrderState::RefundDue,
+            Self::Refunded(_) => OrderState::Refunded,
+        }
     }
+
+    /// Whether a payment that comes late may still buy the units: no money has come in, and the shopper has not said
+    /// that they do not want them.
+    fn may_be_paid_late(self) -> bool {
+        matches!(self, Self::PaymentFailed | Self::PaymentAbandoned | Self::Expired)
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
+    /// The shopper cancelled.
+    pub const CANCELLED: Self = Self::Closed(Resolution::Voided, Outcome::Cancelled);
+    /// The payment failed.
+    pub const PAYMENT_FAILED: Self = Self::Closed(Resolution::Voided, Outcome::PaymentFailed);
+    /// The shopper left without paying.
+    pub const PAYMENT_ABANDONED: Self = Self::Closed(Resolution::Voided, Outcome::PaymentAbandoned);
+    /// Its time is over.
+    pub const EXPIRED: Self = Self::Closed(Resolution::Expired, Outcome::Expired);
+    /// Something else than its price was captured: the units go back, and so does the money.
+    pub const WRONG_AMOUNT: Self =
+        Self::Closed(Resolution::Voided, Outcome::RefundDue(RefundReason::WrongAmount));
 }
 
 fn unix_ms(moment: OffsetDateTime) -> u64 {

@@ -3,7 +3,7 @@
 /// Units of a product: on hand, of which some are held for payment and some are sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stock {
-    /// Units that exist and are not yet shipped.
+    /// Units that were put up for sale.
     pub on_hand: i64,
     /// Units in open holds.
     pub held: i64,
@@ -47,6 +47,15 @@ impl Stock {
         }
     }
 
+    /// With `units` that were sold back on the shelf.
+    #[must_use]
+    pub fn restock(self, units: u32) -> Self {
+        Self {
+            sold: self.sold - i64::from(units),
+            ..self
+        }
+    }
+
     /// As it will be written.
     #[must_use]
     pub fn next_version(self) -> Self {
@@ -76,6 +85,7 @@ mod tests {
         assert_eq!(held, stock(10, 7, 3));
         assert_eq!(held.sell(5), stock(10, 2, 8));
         assert_eq!(held.release(5), stock(10, 2, 3));
+        assert_eq!(held.sell(5).restock(5), stock(10, 2, 3));
     }
 
     #[test]

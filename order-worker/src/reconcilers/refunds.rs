@@ -41,7 +41,7 @@ impl SettleRefunds {
     async fn settle(&self, refund: &DueRefund) -> Result<bool, StoreError> {
         match self
             .provider
-            .refund(&refund.payment_reference, refund.amount)
+            .refund(&refund.payment_reference, &refund.id, refund.amount)
             .await
         {
             Ok(()) => {

@@ -17,22 +17,24 @@ pub struct Mismatch {
     pub open: i64,
     /// Units sold, by the stock row.
     pub sold: i64,
-    /// Units in posted holds.
+    /// Units in posted holds of orders that did not come back.
     pub posted: i64,
 }
 
 impl Store {
-    /// The stock rows where held is not the sum of the open holds, or sold not that of the posted ones. Reads one
+    /// The stock rows where held is not the sum of the open holds, or sold not that of the posted ones whose units are not back. Reads one
     /// consistent state and changes nothing.
     pub async fn mismatches(&self) -> Result<Vec<Mismatch>, StoreError> {
         let mismatches = sqlx::query_as(
             "WITH holds_of AS (
                  SELECT product_id,
                         coalesce(sum(quantity) FILTER (WHERE open), 0)::bigint AS open,
-                        coalesce(sum(quantity) FILTER (WHERE resolution = 'posted'), 0)::bigint AS posted
+                        coalesce(sum(quantity) FILTER (WHERE resolution = 'posted' AND restocked_at IS NULL),
+                                 0)::bigint AS posted
                    FROM holds
                    JOIN order_lines USING (order_id)
                    LEFT JOIN hold_resolutions USING (order_id, attempt)
+                   LEFT JOIN restocks USING (order_id)
                   GROUP BY product_id
              )
              SELECT product_id, held, coalesce(open, 0) AS open, sold, coalesce(posted, 0) AS posted

@@ -1,11 +1,15 @@
 //! Reading what a batch is about, with the stock rows locked.
 
-use super::StoreError;
-use contract::{Command, Money, OrderId, OrderLine, OrderState, ProductId, ShopperId};
+use super::{
+    Store, StoreError,
+    load_customers::read_customers,
+    load_money::{read_money, read_reports},
+};
+use contract::{Command, Money, OrderId, OrderLine, OrderState, PlaceOrder, ProductId, ShopperId};
 use order_domain::{
     batch::{Product, Snapshot},
     hold::Hold,
-    order::{Order, Outcome, Purchase, State},
+    order::{Order, Outcome, Purchase, Stage, State},
     stock::Stock,
 };
 use sqlx::{FromRow, PgConnection};
@@ -18,8 +22,9 @@ use uuid::Uuid;
 pub(super) struct Wanted {
     orders: Vec<Uuid>,
     products: Vec<String>,
+    buyers: Vec<(ProductId, ShopperId)>,
     reports: Vec<String>,
-    payments: bool,
+    money: bool,
 }
 
 impl Wanted {
@@ -28,16 +33,15 @@ impl Wanted {
         for command in commands {
             wanted.orders.push(command.order_id().as_uuid());
             match command {
-                Command::PlaceOrder(place) => {
-                    wanted
-                        .products
-                        .extend(place.lines.iter().map(|line| line.product_id.to_string()));
-                }
+                Command::PlaceOrder(place) => wanted.products_of(place),
                 Command::SettlePayment(settle) => {
                     wanted.reports.push(settle.event_id.clone());
-                    wanted.payments = true;
+                    wanted.money = true;
                 }
-                Command::CancelOrder(_) => {}
+                Command::StartPayment(_) | Command::CancelOrder(_) | Command::RefundOrder(_) => {
+                    wanted.money = true;
+                }
+                Command::RequestReturn(_) => {}
             }
         }
         wanted.products.sort_unstable();
@@ -45,39 +49,60 @@ impl Wanted {
         wanted
     }
 
+    /// Orders, with what is known of their units.
     pub(super) fn orders(orders: Vec<Uuid>) -> Self {
         Self {
             orders,
             ..Self::default()
         }
     }
+
+    /// Orders, with what is known of their units and of their money.
+    pub(super) fn orders_and_money(orders: Vec<Uuid>) -> Self {
+        Self {
+            money: true,
+            ..Self::orders(orders)
+        }
+    }
+
+    fn products_of(&mut self, place: &PlaceOrder) {
+        for line in &place.lines {
+            self.products.push(line.product_id.to_string());
+            self.buyers.push((line.product_id.clone(), place.shopper.clone()));
+        }
+    }
 }
 
-/// The time, and everything there is of what is wanted.
-///
-/// The stock rows are locked first, in the order of their product ids; whoever moves an order's units does that.
-/// What is read after the locks is therefore what the last one wrote.
-pub(super) async fn load(
-    connection: &mut PgConnection,
-    wanted: &Wanted,
-) -> Result<(OffsetDateTime, Snapshot), StoreError> {
-    let products = lock_stock(connection, wanted).await?;
-    let now = sqlx::query_scalar("SELECT clock_timestamp()")
-        .fetch_one(&mut *connection)
-        .await?;
-    let orders = orders(connection, &wanted.orders).await?;
-    let mut snapshot = Snapshot {
-        products,
-        orders,
-        ..Snapshot::default()
-    };
-    if wanted.payments {
-        read_payments(connection, wanted, &mut snapshot).await?;
-    }
-    if snapshot.is_complete() {
-        Ok((now, snapshot))
-    } else {
-        Err(StoreError::Raced)
+impl Store {
+    /// The time, and everything there is of what is wanted.
+    ///
+    /// The stock rows are locked first, in the order of their product ids; whoever moves an order's units does that.
+    /// What is read after the locks is therefore what the last one wrote.
+    pub(super) async fn load(
+        &self,
+        connection: &mut PgConnection,
+        wanted: &Wanted,
+    ) -> Result<(OffsetDateTime, Snapshot), StoreError> {
+        let products = lock_stock(connection, wanted).await?;
+        let now: OffsetDateTime = sqlx::query_scalar("SELECT clock_timestamp()")
+            .fetch_one(&mut *connection)
+            .await?;
+        let orders = orders(connection, &wanted.orders).await?;
+        let mut snapshot = Snapshot {
+            products,
+            orders,
+            ..Snapshot::default()
+        };
+        read_customers(connection, &wanted.buyers, &mut snapshot).await?;
+        if wanted.money {
+            read_reports(connection, &wanted.reports, &mut snapshot).await?;
+            read_money(connection, &wanted.orders, &mut snapshot).await?;
+        }
+        if snapshot.is_complete() {
+            Ok((now + self.ahead, snapshot))
+        } else {
+            Err(StoreError::Raced)
+        }
     }
 }
 
@@ -88,6 +113,7 @@ struct ProductRow {
     price_minor: i64,
     currency: String,
     hold_seconds: i32,
+    per_customer: Option<i32>,
     on_hand: i64,
     held: i64,
     sold: i64,
@@ -103,6 +129,7 @@ impl ProductRow {
             name: self.name,
             price: Money::new(self.price_minor, currency),
             hold_lasts: Duration::seconds(self.hold_seconds.into()),
+            per_customer: self.per_customer.and_then(|units| u32::try_from(units).ok()),
             stock: Stock {
                 on_hand: self.on_hand,
                 held: self.held,
@@ -120,7 +147,8 @@ async fn lock_stock(
     wanted: &Wanted,
 ) -> Result<HashMap<ProductId, Product>, StoreError> {
     let rows: Vec<ProductRow> = sqlx::query_as(
-        "SELECT products.id, name, price_minor, currency, hold_seconds, on_hand, held, sold, version
+        "SELECT products.id, name, price_minor, currency, hold_seconds, per_customer,
+                on_hand, held, sold, version
            FROM stock JOIN products ON products.id = stock.product_id
           WHERE stock.product_id IN (SELECT unnest($1::text[])
                                       UNION
@@ -145,12 +173,16 @@ struct OrderRow {
     total_minor: Option<i64>,
     currency: Option<String>,
     version: i32,
+    next_step_at: Option<OffsetDateTime>,
+    refund_reason: Option<String>,
+    refunded_minor: i64,
     accepted_at: OffsetDateTime,
     decided_at: OffsetDateTime,
     updated_at: OffsetDateTime,
     attempt: Option<i16>,
     held_since: Option<OffsetDateTime>,
     expires_at: Option<OffsetDateTime>,
+    extended: Option<bool>,
 }
 
 #[derive(FromRow)]
@@ -166,10 +198,10 @@ struct LineRow {
 async fn orders(connection: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<OrderId, Order>, StoreError> {
     let rows: Vec<OrderRow> = sqlx::query_as(
         "SELECT id, shopper, fingerprint, state, refusal, total_minor, currency, version,
-                accepted_at, decided_at, updated_at,
-                last.attempt, last.created_at AS held_since, last.expires_at
+                next_step_at, refund_reason, refunded_minor, accepted_at, decided_at, updated_at,
+                last.attempt, last.created_at AS held_since, last.expires_at, last.extended
            FROM orders
-           LEFT JOIN LATERAL (SELECT attempt, created_at, expires_at
+           LEFT JOIN LATERAL (SELECT attempt, created_at, expires_at, extended
                                 FROM holds
                                WHERE order_id = orders.id
                                ORDER BY attempt DESC
@@ -224,6 +256,7 @@ impl OrderRow {
             decided_at: self.decided_at,
             updated_at: self.updated_at,
             version: self.version,
+            refunded: self.refunded_minor,
         };
         Some((id, order))
     }
@@ -234,19 +267,28 @@ impl OrderRow {
             return Some(State::Refused(self.refusal.as_ref()?.parse().ok()?));
         }
         let purchase = self.purchase(lines)?;
-        let attempt = self.attempt?;
+        let attempts = self.attempt?;
         if state == OrderState::Held {
             let hold = Hold {
-                attempt,
+                attempt: attempts,
                 created_at: self.held_since?,
                 expires_at: self.expires_at?,
+                extended: self.extended?,
             };
             return Some(State::Held(purchase, hold));
         }
-        Some(State::Resolved {
+        if let Some(stage) = Stage::from_row(state, self.next_step_at) {
+            return Some(State::Sold {
+                purchase,
+                stage,
+                attempts,
+            });
+        }
+        let reason = self.refund_reason.as_ref().map(|word| word.parse()).transpose();
+        Some(State::Closed {
             purchase,
-            outcome: Outcome::from_word(state)?,
-            attempts: attempt,
+            outcome: Outcome::from_row(state, reason.ok()?)?,
+            attempts,
         })
     }
 
@@ -266,38 +308,4 @@ impl OrderRow {
             total: Money::new(self.total_minor?, currency),
         })
     }
-}
-
-#[derive(FromRow)]
-struct ReportRow {
-    event_id: String,
-    order_id: Uuid,
-    payment_reference: String,
-    captured: bool,
-}
-
-/// Which reports were acted on before, and which payments were captured for the orders.
-async fn read_payments(
-    connection: &mut PgConnection,
-    wanted: &Wanted,
-    snapshot: &mut Snapshot,
-) -> Result<(), StoreError> {
-    let rows: Vec<ReportRow> = sqlx::query_as(
-        "SELECT event_id, order_id, payment_reference, outcome = 'captured' AS captured
-           FROM payment_reports
-          WHERE event_id = ANY ($1) OR order_id = ANY ($2)",
-    )
-    .bind(&wanted.reports)
-    .bind(&wanted.orders)
-    .fetch_all(connection)
-    .await?;
-    for row in rows {
-        if row.captured {
-            snapshot
-                .captured
-                .insert((OrderId::from_uuid(row.order_id), row.payment_reference));
-        }
-        snapshot.seen_reports.insert(row.event_id);
-    }
-    Ok(())
 }

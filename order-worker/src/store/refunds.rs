@@ -1,6 +1,6 @@
 //! Money that is owed back.
 
-use super::{Store, StoreError, Wanted, load, write};
+use super::{Store, StoreError, Wanted, write};
 use contract::{Event, Money, OrderId};
 use database::transaction;
 use order_domain::{batch::Decisions, order::Order};
@@ -13,6 +13,8 @@ const LONGEST_PAUSE_SECONDS: i32 = 3_600;
 /// A refund that is to be asked for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueRefund {
+    /// Its name, by which the provider makes it once.
+    pub id: String,
     /// The provider's name of the payment.
     pub payment_reference: String,
     /// Of which order.
@@ -23,6 +25,7 @@ pub struct DueRefund {
 
 #[derive(FromRow)]
 struct Row {
+    id: String,
     payment_reference: String,
     order_id: Uuid,
     amount_minor: i64,
@@ -36,6 +39,7 @@ impl Row {
             .parse()
             .map_err(|_| StoreError::Unreadable { table: "refunds" })?;
         Ok(DueRefund {
+            id: self.id,
             payment_reference: self.payment_reference,
             order_id: OrderId::from_uuid(self.order_id),
             amount: Money::new(self.amount_minor, currency),
@@ -47,7 +51,7 @@ impl Store {
     /// At most `limit` refunds whose time has come, the longest due first.
     pub async fn due_refunds(&self, limit: i64) -> Result<Vec<DueRefund>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT payment_reference, order_id, amount_minor, currency
+            "SELECT id, payment_reference, order_id, amount_minor, currency
                FROM refunds
               WHERE refunded_at IS NULL AND next_attempt_at <= clock_timestamp()
               ORDER BY next_attempt_at
@@ -59,20 +63,20 @@ impl Store {
         rows.into_iter().map(Row::read).collect()
     }
 
-    /// Notes that the provider gave the money back, and tells the shopper when it was the last that was owed.
-    /// Answers whether it was news.
+    /// Notes that the provider gave the money back, and tells the shopper. Answers whether it was news.
     pub async fn refund_made(&self, refund: &DueRefund) -> Result<bool, StoreError> {
         let order_id = refund.order_id.as_uuid();
         transaction("refund_made", || async {
             let mut transaction = self.pool.begin().await?;
-            let (now, mut snapshot) = load(&mut transaction, &Wanted::orders(vec![order_id])).await?;
-            if !note_refund(&mut transaction, &refund.payment_reference).await? {
+            let wanted = Wanted::orders(vec![order_id]);
+            let (now, mut snapshot) = self.load(&mut transaction, &wanted).await?;
+            if !note_refund(&mut transaction, &refund.id).await? {
                 return Ok(false);
             }
-            if !still_owed(&mut transaction, order_id).await? {
-                let order = snapshot.orders.remove(&refund.order_id);
-                let refunded = order.and_then(|order| order.refunded(now));
-                write(&mut transaction, &refunded.map(moved).unwrap_or_default()).await?;
+            let more = still_owed(&mut transaction, order_id).await?;
+            if let Some(order) = snapshot.orders.remove(&refund.order_id) {
+                let refunded = order.refund_made(refund.amount.minor, more, now);
+                write(&mut transaction, &moved(refunded)).await?;
             }
             transaction.commit().await?;
             Ok(true)
@@ -87,9 +91,9 @@ impl Store {
                 SET failed_attempts = failed_attempts + 1,
                     next_attempt_at = clock_timestamp()
                                     + make_interval(secs => least(2 ^ least(failed_attempts, 20), $2::integer))
-              WHERE payment_reference = $1 AND refunded_at IS NULL",
+              WHERE id = $1 AND refunded_at IS NULL",
         )
-        .bind(&refund.payment_reference)
+        .bind(&refund.id)
         .bind(LONGEST_PAUSE_SECONDS)
         .execute(&self.pool)
         .await?;
@@ -98,13 +102,13 @@ impl Store {
 }
 
 /// Whether it was not noted before.
-async fn note_refund(connection: &mut PgConnection, payment_reference: &str) -> Result<bool, StoreError> {
+async fn note_refund(connection: &mut PgConnection, id: &str) -> Result<bool, StoreError> {
     let noted = sqlx::query(
         "UPDATE refunds
             SET refunded_at = clock_timestamp()
-          WHERE payment_reference = $1 AND refunded_at IS NULL",
+          WHERE id = $1 AND refunded_at IS NULL",
     )
-    .bind(payment_reference)
+    .bind(id)
     .execute(connection)
     .await?;
     Ok(noted.rows_affected() > 0)

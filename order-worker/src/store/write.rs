@@ -1,11 +1,11 @@
 //! Writing down what was decided: a few statements, whatever the size of the batch.
 
-use super::StoreError;
-use contract::{Event, SettlePayment, Settlement};
+use super::{StoreError, write_money::write_money};
+use contract::Event;
 use order_domain::{
-    batch::{Decisions, Refund},
-    hold::ResolvedHold,
-    order::{Order, Purchase, State},
+    batch::{CustomerUnits, Decisions, Restock},
+    hold::{Hold, ResolvedHold},
+    order::{Order, Purchase},
     stock::Stock,
 };
 use sqlx::PgConnection;
@@ -15,9 +15,11 @@ use uuid::Uuid;
 pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) -> Result<(), StoreError> {
     insert_orders(connection, decisions).await?;
     move_orders(connection, &decisions.moved).await?;
+    extend_holds(connection, &decisions.extensions).await?;
     resolve_holds(connection, &decisions.resolutions).await?;
-    insert_reports(connection, &decisions.reports).await?;
-    insert_refunds(connection, &decisions.refunds).await?;
+    insert_restocks(connection, &decisions.restocks).await?;
+    write_customers(connection, &decisions.customers).await?;
+    write_money(connection, decisions).await?;
     update_stock(connection, &decisions.stock).await?;
     insert_events(connection, &decisions.events).await
 }
@@ -33,24 +35,24 @@ async fn insert_orders(connection: &mut PgConnection, decisions: &Decisions) -> 
     sqlx::query(
         "WITH placed AS (
              INSERT INTO orders (id, shopper, fingerprint, state, refusal, total_minor, currency, version,
-                                 accepted_at, decided_at, updated_at)
+                                 accepted_at, decided_at, updated_at, next_step_at, refund_reason)
              SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
                                   $7::text[], $8::integer[], $9::timestamptz[], $10::timestamptz[],
-                                  $11::timestamptz[])
+                                  $11::timestamptz[], $23::timestamptz[], $24::text[])
          ), lines AS (
              INSERT INTO order_lines (order_id, line_number, product_id, name, quantity, unit_price_minor)
              SELECT * FROM unnest($12::uuid[], $13::smallint[], $14::text[], $15::text[], $16::bigint[],
                                   $17::bigint[])
          )
-         INSERT INTO holds (order_id, attempt, created_at, expires_at, open)
+         INSERT INTO holds (order_id, attempt, created_at, expires_at, open, extended)
          SELECT * FROM unnest($18::uuid[], $19::smallint[], $20::timestamptz[], $21::timestamptz[],
-                              $22::boolean[])",
+                              $22::boolean[], $25::boolean[])",
     )
     .bind(order.of(id))
     .bind(order.of(|order| order.shopper.as_str()))
     .bind(order.of(|order| order.fingerprint.as_str()))
     .bind(order.of(|order| order.state.word().as_str()))
-    .bind(order.of(refusal))
+    .bind(order.of(|order| order.state.refusal().map(contract::Refusal::as_str)))
     .bind(order.of(|order| order.purchase().map(|purchase| purchase.total.minor)))
     .bind(order.of(|order| order.purchase().map(|purchase| purchase.total.currency.as_str())))
     .bind(order.of(|order| order.version))
@@ -68,6 +70,9 @@ async fn insert_orders(connection: &mut PgConnection, decisions: &Decisions) -> 
     .bind(made.of(|made| made.hold.created_at))
     .bind(made.of(|made| made.hold.expires_at))
     .bind(made.of(|made| made.open))
+    .bind(order.of(|order| order.state.next_step_at()))
+    .bind(order.of(refund_reason))
+    .bind(made.of(|made| made.hold.extended))
     .execute(connection)
     .await?;
     Ok(())
@@ -80,15 +85,44 @@ async fn move_orders(connection: &mut PgConnection, orders: &[Order]) -> Result<
     let column = Columns(orders);
     sqlx::query(
         "UPDATE orders
-            SET state = moved.state, version = moved.version, updated_at = moved.updated_at
-           FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[])
-                AS moved (id, state, version, updated_at)
+            SET state = moved.state, version = moved.version, updated_at = moved.updated_at,
+                next_step_at = moved.next_step_at, refund_reason = moved.refund_reason,
+                refunded_minor = moved.refunded_minor
+           FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+                       $7::bigint[])
+                AS moved (id, state, version, updated_at, next_step_at, refund_reason, refunded_minor)
           WHERE orders.id = moved.id",
     )
     .bind(column.of(id))
     .bind(column.of(|order| order.state.word().as_str()))
     .bind(column.of(|order| order.version))
     .bind(column.of(|order| order.updated_at))
+    .bind(column.of(|order| order.state.next_step_at()))
+    .bind(column.of(refund_reason))
+    .bind(column.of(|order| order.refunded))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn extend_holds(
+    connection: &mut PgConnection,
+    extensions: &[(contract::OrderId, Hold)],
+) -> Result<(), StoreError> {
+    if extensions.is_empty() {
+        return Ok(());
+    }
+    let column = Columns(extensions);
+    sqlx::query(
+        "UPDATE holds
+            SET expires_at = longer.expires_at, extended = true
+           FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[]) AS longer (order_id, attempt, expires_at)
+          WHERE holds.order_id = longer.order_id AND holds.attempt = longer.attempt
+            AND holds.open AND NOT holds.extended",
+    )
+    .bind(column.of(|(order, _)| order.as_uuid()))
+    .bind(column.of(|(_, hold)| hold.attempt))
+    .bind(column.of(|(_, hold)| hold.expires_at))
     .execute(connection)
     .await?;
     Ok(())
@@ -123,44 +157,42 @@ async fn resolve_holds(
     Ok(())
 }
 
-async fn insert_reports(connection: &mut PgConnection, reports: &[SettlePayment]) -> Result<(), StoreError> {
-    if reports.is_empty() {
+/// The primary key is what puts the units of an order back once: a second time fails the transaction.
+async fn insert_restocks(connection: &mut PgConnection, restocks: &[Restock]) -> Result<(), StoreError> {
+    if restocks.is_empty() {
         return Ok(());
     }
-    let column = Columns(reports);
+    let column = Columns(restocks);
     sqlx::query(
-        "INSERT INTO payment_reports (event_id, order_id, payment_reference, outcome, amount_minor, currency,
-                                      reason, received_at)
-         SELECT *, clock_timestamp()
-           FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])",
+        "INSERT INTO restocks (order_id, reason, restocked_at)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])",
     )
-    .bind(column.of(|report| report.event_id.as_str()))
-    .bind(column.of(|report| report.order_id.as_uuid()))
-    .bind(column.of(|report| report.payment_reference.as_str()))
-    .bind(column.of(|report| Settled::of(report).outcome))
-    .bind(column.of(|report| Settled::of(report).amount_minor))
-    .bind(column.of(|report| Settled::of(report).currency))
-    .bind(column.of(|report| Settled::of(report).reason))
+    .bind(column.of(|restock| restock.order_id.as_uuid()))
+    .bind(column.of(|restock| restock.reason.as_str()))
+    .bind(column.of(|restock| restock.at))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn insert_refunds(connection: &mut PgConnection, refunds: &[Refund]) -> Result<(), StoreError> {
-    if refunds.is_empty() {
+async fn write_customers(
+    connection: &mut PgConnection,
+    customers: &[CustomerUnits],
+) -> Result<(), StoreError> {
+    if customers.is_empty() {
         return Ok(());
     }
-    let column = Columns(refunds);
+    let column = Columns(customers);
     sqlx::query(
-        "INSERT INTO refunds (payment_reference, order_id, amount_minor, currency, due_at, next_attempt_at)
-         SELECT *, clock_timestamp()
-           FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[])",
+        "INSERT INTO customer_units (product_id, shopper, units, at_most)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+             ON CONFLICT (product_id, shopper)
+             DO UPDATE SET units = excluded.units, at_most = excluded.at_most",
     )
-    .bind(column.of(|refund| refund.payment_reference.as_str()))
-    .bind(column.of(|refund| refund.order_id.as_uuid()))
-    .bind(column.of(|refund| refund.amount.minor))
-    .bind(column.of(|refund| refund.amount.currency.as_str()))
-    .bind(column.of(|refund| refund.due_at))
+    .bind(column.of(|customer| customer.product_id.as_str()))
+    .bind(column.of(|customer| customer.shopper.as_str()))
+    .bind(column.of(|customer| customer.units))
+    .bind(column.of(|customer| customer.at_most))
     .execute(connection)
     .await?;
     Ok(())
@@ -213,38 +245,11 @@ async fn insert_events(connection: &mut PgConnection, events: &[Event]) -> Resul
 }
 
 /// Rows, to be bound column by column.
-struct Columns<'a, Row>(&'a [Row]);
+pub(super) struct Columns<'a, Row>(pub(super) &'a [Row]);
 
 impl<'a, Row> Columns<'a, Row> {
-    fn of<Value>(&self, value: impl Fn(&'a Row) -> Value) -> Vec<Value> {
+    pub(super) fn of<Value>(&self, value: impl Fn(&'a Row) -> Value) -> Vec<Value> {
         self.0.iter().map(value).collect()
-    }
-}
-
-/// A settlement as its columns.
-#[derive(Default)]
-struct Settled<'a> {
-    outcome: &'static str,
-    amount_minor: Option<i64>,
-    currency: Option<&'a str>,
-    reason: Option<&'a str>,
-}
-
-impl<'a> Settled<'a> {
-    fn of(report: &'a SettlePayment) -> Self {
-        match &report.settlement {
-            Settlement::Captured { amount } => Self {
-                outcome: "captured",
-                amount_minor: Some(amount.minor),
-                currency: Some(amount.currency.as_str()),
-                reason: None,
-            },
-            Settlement::Failed { reason } => Self {
-                outcome: "failed",
-                reason: Some(reason.as_str()),
-                ..Self::default()
-            },
-        }
     }
 }
 
@@ -252,11 +257,8 @@ fn id(order: &Order) -> Uuid {
     order.id.as_uuid()
 }
 
-fn refusal(order: &Order) -> Option<&'static str> {
-    match order.state {
-        State::Refused(refusal) => Some(refusal.as_str()),
-        State::Held(..) | State::Resolved { .. } => None,
-    }
+fn refund_reason(order: &Order) -> Option<&'static str> {
+    order.state.refund_reason().map(contract::RefundReason::as_str)
 }
 
 fn numbered_lines(order: &Order) -> impl Iterator<Item = (Uuid, i16, &contract::OrderLine)> {

@@ -56,7 +56,7 @@ async fn an_order_goes_from_held_to_paid_or_back_and_everything_is_told() {
         (place(2, &[("p0", 1), ("p1", 1)]), OrderState::Refused),
         (place(3, &[("p0", 1)]), OrderState::Held),
         (cancel(3), OrderState::Cancelled),
-        (captured(3, "b", PRICE), OrderState::Paid),
+        (captured(3, "b", PRICE), OrderState::RefundDue),
         (place(4, &[("nothing", 1)]), OrderState::Refused),
     ] {
         let number = command.order_id();
@@ -64,7 +64,7 @@ async fn an_order_goes_from_held_to_paid_or_back_and_everything_is_told() {
         let told = next_order_event(&mut events).await;
         assert_eq!((told.order_id, told.state), (number, state));
     }
-    assert_eq!(shop.units().await, (2, 0, 2));
+    assert_eq!(shop.units().await, (2, 0, 1));
     shop.check(&[1, 2, 3, 4], 0).await;
 }
 

@@ -8,9 +8,12 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod after_sale;
 mod crashes;
 mod dead_letters;
 mod flow;
+mod limits;
+mod payments;
 mod reconciling;
 mod shop;
 mod wires;

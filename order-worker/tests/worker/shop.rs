@@ -2,10 +2,11 @@
 
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use contract::{
-    CancelOrder, Command, Currency, Envelope, Event, Money, OrderId, PlaceOrder, ProductId, RequestedLine,
-    SettlePayment, Settlement, ShopperId,
+    CancelOrder, Command, Currency, Envelope, Event, Money, OrderId, PlaceOrder, ProductId, RefundOrder,
+    RequestReturn, RequestedLine, SettlePayment, Settlement, ShopperId, StartPayment,
 };
 use futures::{StreamExt, stream};
+use order_domain::terms::Terms;
 use order_worker::store::Store;
 use sqlx::{PgPool, query, query_as, query_scalar};
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
@@ -57,7 +58,7 @@ impl Shop {
     }
 
     pub fn store(&self) -> Store {
-        Store::new(self.pool.clone())
+        Store::new(self.pool.clone(), Terms::default())
     }
 
     pub fn broker(&self) -> Broker {
@@ -213,7 +214,7 @@ pub fn eur(minor: i64) -> Money {
 pub fn envelope(command: Command) -> Envelope {
     let product = match &command {
         Command::PlaceOrder(place) => place.lines.first().map(|line| line.product_id.clone()),
-        Command::CancelOrder(_) | Command::SettlePayment(_) => None,
+        _ => None,
     };
     let routed_by: ProductId = product.unwrap_or_else(|| "p0".parse().unwrap());
     Envelope {
@@ -253,6 +254,39 @@ pub fn captured(number: u32, event: &str, amount: i64) -> Command {
     })
 }
 
-fn shopper(number: u32) -> ShopperId {
+pub fn started(number: u32, payment: &str) -> Command {
+    Command::StartPayment(StartPayment {
+        order_id: order_id(number),
+        payment_reference: payment.to_owned(),
+    })
+}
+
+pub fn send_back(number: u32) -> Command {
+    Command::RequestReturn(RequestReturn {
+        order_id: order_id(number),
+        shopper: shopper(number),
+    })
+}
+
+pub fn refund(number: u32, refund: u128, amount: i64) -> Command {
+    Command::RefundOrder(RefundOrder {
+        order_id: order_id(number),
+        refund_id: Uuid::from_u128(refund),
+        amount: eur(amount),
+    })
+}
+
+/// The same order, of another shopper.
+pub fn by(shopper_number: u32, command: Command) -> Command {
+    match command {
+        Command::PlaceOrder(place) => Command::PlaceOrder(PlaceOrder {
+            shopper: shopper(shopper_number),
+            ..place
+        }),
+        other => other,
+    }
+}
+
+pub fn shopper(number: u32) -> ShopperId {
     ShopperId::of_session(&number.to_string())
 }

@@ -24,10 +24,16 @@ pub struct Envelope {
 pub enum Command {
     /// Take an order: hold its units or refuse it.
     PlaceOrder(PlaceOrder),
-    /// Give the units of an unpaid order back because its shopper says so.
+    /// Give the units of an order that is not shipped back, and its money, because its shopper says so.
     CancelOrder(CancelOrder),
+    /// The shopper was shown where to pay: keep the units a little longer.
+    StartPayment(StartPayment),
     /// Act on what the payment provider reported.
     SettlePayment(SettlePayment),
+    /// The shopper sends a delivered order back.
+    RequestReturn(RequestReturn),
+    /// Give a part of the money back because an operator says so.
+    RefundOrder(RefundOrder),
 }
 
 impl Command {
@@ -36,7 +42,10 @@ impl Command {
         match self {
             Self::PlaceOrder(place) => place.order_id,
             Self::CancelOrder(cancel) => cancel.order_id,
+            Self::StartPayment(start) => start.order_id,
             Self::SettlePayment(settle) => settle.order_id,
+            Self::RequestReturn(request) => request.order_id,
+            Self::RefundOrder(refund) => refund.order_id,
         }
     }
 }
@@ -65,13 +74,42 @@ pub struct PlaceOrder {
     pub accepted_at_unix_ms: u64,
 }
 
-/// Give the units of an unpaid order back.
+/// Give the units of an order that is not shipped back, and what was paid for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelOrder {
     /// Which order.
     pub order_id: OrderId,
     /// Who asks; it must be the owner.
     pub shopper: ShopperId,
+}
+
+/// The payment provider has opened a payment for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartPayment {
+    /// Which order.
+    pub order_id: OrderId,
+    /// The provider's name of the payment: the same payment is started once.
+    pub payment_reference: String,
+}
+
+/// Take a delivered order back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestReturn {
+    /// Which order.
+    pub order_id: OrderId,
+    /// Who asks; it must be the owner.
+    pub shopper: ShopperId,
+}
+
+/// Give a part of an order's money back, and leave the order as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundOrder {
+    /// Which order.
+    pub order_id: OrderId,
+    /// Names the refund: the same one is made once.
+    pub refund_id: Uuid,
+    /// How much; never more than what was captured and is not owed back already.
+    pub amount: Money,
 }
 
 /// What the payment provider reported, after its signature was checked.
@@ -101,4 +139,6 @@ pub enum Settlement {
         /// The provider's reason, e.g. `card_declined`.
         reason: String,
     },
+    /// The shopper left without paying; no money was taken, and none will be.
+    Abandoned,
 }

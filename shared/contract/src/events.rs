@@ -37,7 +37,7 @@ pub struct OrderChanged {
 pub struct StockChanged {
     /// Which product.
     pub product_id: ProductId,
-    /// Units that exist and are not yet shipped.
+    /// Units that were put up for sale.
     pub on_hand: i64,
     /// Units in open holds.
     pub held: i64,

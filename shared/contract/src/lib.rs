@@ -13,9 +13,12 @@ mod order;
 mod problem;
 
 pub use claims::{PASS_AUDIENCE, PASS_ISSUER, PassClaims};
-pub use commands::{CancelOrder, Command, Envelope, PlaceOrder, RequestedLine, SettlePayment, Settlement};
+pub use commands::{
+    CancelOrder, Command, Envelope, PlaceOrder, RefundOrder, RequestReturn, RequestedLine, SettlePayment,
+    Settlement, StartPayment,
+};
 pub use events::{Event, OrderChanged, StockChanged};
 pub use ids::{IdError, OrderId, ProductId, RoomId, ShopperId};
 pub use money::{Currency, Money, MoneyError};
-pub use order::{OrderLine, OrderState, OrderView, Refusal};
+pub use order::{OrderLine, OrderState, OrderView, RefundReason, Refusal};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};

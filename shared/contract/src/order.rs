@@ -20,23 +20,38 @@ pub enum OrderState {
     Cancelled,
     /// The payment failed; its units went back.
     PaymentFailed,
+    /// The shopper gave the payment up; its units went back.
+    PaymentAbandoned,
     /// Not paid in time; its units went back.
     Expired,
-    /// Paid after its units were gone; the money is owed to the shopper.
+    /// It is on its way to its shopper.
+    Shipped,
+    /// It was delivered, and may be sent back for a while.
+    Delivered,
+    /// It was kept: nothing is left to do.
+    Confirmed,
+    /// Its shopper sends it back.
+    ReturnRequested,
+    /// Money is owed to the shopper. The reason is a [`RefundReason`].
     RefundDue,
     /// The money went back.
     Refunded,
 }
 
 impl OrderState {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Pending, "pending"),
         (Self::Held, "held"),
         (Self::Refused, "refused"),
         (Self::Paid, "paid"),
         (Self::Cancelled, "cancelled"),
         (Self::PaymentFailed, "payment_failed"),
+        (Self::PaymentAbandoned, "payment_abandoned"),
         (Self::Expired, "expired"),
+        (Self::Shipped, "shipped"),
+        (Self::Delivered, "delivered"),
+        (Self::Confirmed, "confirmed"),
+        (Self::ReturnRequested, "return_requested"),
         (Self::RefundDue, "refund_due"),
         (Self::Refunded, "refunded"),
     ];
@@ -81,16 +96,26 @@ pub enum Refusal {
     SoldOut,
     /// At least one product does not exist.
     UnknownProduct,
+    /// The shopper would have more units of a product than one customer may have.
+    LimitReached,
     /// The lines do not make a valid order (none, too many, two currencies, a sum too large).
     Invalid,
 }
 
 impl Refusal {
+    const ALL: [Self; 4] = [
+        Self::SoldOut,
+        Self::UnknownProduct,
+        Self::LimitReached,
+        Self::Invalid,
+    ];
+
     /// The word used in JSON and in rows.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SoldOut => "sold_out",
             Self::UnknownProduct => "unknown_product",
+            Self::LimitReached => "limit_reached",
             Self::Invalid => "invalid",
         }
     }
@@ -100,9 +125,53 @@ impl FromStr for Refusal {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        [Self::SoldOut, Self::UnknownProduct, Self::Invalid]
+        Self::ALL
             .into_iter()
             .find(|refusal| refusal.as_str() == text)
+            .ok_or(UnknownWord)
+    }
+}
+
+/// Why the money of an order goes back, all that is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundReason {
+    /// It came when the units were gone.
+    UnitsGone,
+    /// It was not what the order costs.
+    WrongAmount,
+    /// The paid order was cancelled.
+    Cancelled,
+    /// The order was sent back.
+    Returned,
+}
+
+impl RefundReason {
+    const ALL: [Self; 4] = [
+        Self::UnitsGone,
+        Self::WrongAmount,
+        Self::Cancelled,
+        Self::Returned,
+    ];
+
+    /// The word used in JSON and in rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnitsGone => "units_gone",
+            Self::WrongAmount => "wrong_amount",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+impl FromStr for RefundReason {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
             .ok_or(UnknownWord)
     }
 }
@@ -139,6 +208,16 @@ pub struct OrderView {
     /// Until when the units are held (Unix milliseconds), while they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_expires_at_unix_ms: Option<u64>,
+    /// When the next step is due (Unix milliseconds): it is shipped, delivered, confirmed (until then it may be sent
+    /// back), or its return is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_step_at_unix_ms: Option<u64>,
+    /// Why the money goes or went back, when all of it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_reason: Option<RefundReason>,
+    /// How much of the money went back, if any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Money>,
     /// Grows with every change: of two views the one with the higher version is newer. 0 while pending.
     pub version: i32,
 }
@@ -153,6 +232,9 @@ impl OrderView {
             lines: Vec::new(),
             total: None,
             hold_expires_at_unix_ms: None,
+            next_step_at_unix_ms: None,
+            refund_reason: None,
+            refunded: None,
             version: 0,
         }
     }
@@ -168,9 +250,13 @@ mod tests {
             assert_eq!(word.parse(), Ok(state));
             assert_eq!(serde_json::to_value(state).unwrap(), word);
         }
-        for refusal in [Refusal::SoldOut, Refusal::UnknownProduct, Refusal::Invalid] {
+        for refusal in Refusal::ALL {
             assert_eq!(refusal.as_str().parse(), Ok(refusal));
             assert_eq!(serde_json::to_value(refusal).unwrap(), refusal.as_str());
+        }
+        for reason in RefundReason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | `POST /v1/payments` | [`NewPayment`] → [`Payment`]; one payment an order |
 //! | `GET /v1/payments/{id}` | [`Payment`] |
 //! | `POST /v1/payments/{id}/confirm` | [`Confirmation`] → [`Payment`]; what the checkout page does |
-//! | `POST /v1/payments/{id}/refunds` | [`NewRefund`] → [`Refund`]; the same amount is given back once |
+//! | `POST /v1/payments/{id}/refunds` | [`NewRefund`] → [`Refund`]; the same `refund_id` is given back once |
 
 use contract::{Money, OrderId};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,8 @@ pub struct Confirmation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewRefund {
+    /// The shop's name of the refund: the same one is made once.
+    pub refund_id: String,
     /// How much.
     pub amount: Money,
 }
@@ -83,6 +85,8 @@ pub struct NewRefund {
 pub struct Refund {
     /// The provider's name of it.
     pub id: String,
+    /// The shop's name of it.
+    pub refund_id: String,
     /// How much.
     pub amount: Money,
     /// When, Unix milliseconds.

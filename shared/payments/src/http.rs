@@ -57,20 +57,35 @@ impl PaymentProvider for HttpProvider {
         })
     }
 
-    async fn refund(&self, reference: &str, amount: Money) -> Result<(), PaymentError> {
+    async fn find(&self, reference: &str) -> Result<Payment, PaymentError> {
+        const OPERATION: &str = "find a payment";
+        check_reference(OPERATION, reference)?;
+        let request = self.http.get(format!("{}/v1/payments/{reference}", self.base));
+        send(OPERATION, request).await
+    }
+
+    async fn refund(&self, reference: &str, refund_id: &str, amount: Money) -> Result<(), PaymentError> {
         const OPERATION: &str = "give money back";
-        if !is_reference(reference) {
-            let detail = "not a payment reference".to_owned();
-            return Err(PaymentError::Refused {
-                operation: OPERATION,
-                status: 400,
-                detail,
-            });
-        }
+        check_reference(OPERATION, reference)?;
         let request = self.post(&format!("/v1/payments/{reference}/refunds"));
-        let _refund: Refund = send(OPERATION, request.json(&NewRefund { amount })).await?;
+        let refund = NewRefund {
+            refund_id: refund_id.to_owned(),
+            amount,
+        };
+        let _refund: Refund = send(OPERATION, request.json(&refund)).await?;
         Ok(())
     }
+}
+
+fn check_reference(operation: &'static str, reference: &str) -> Result<(), PaymentError> {
+    if is_reference(reference) {
+        return Ok(());
+    }
+    Err(PaymentError::Refused {
+        operation,
+        status: 400,
+        detail: "not a payment reference".to_owned(),
+    })
 }
 
 /// A reference becomes part of a path, so it must not change which path that is.
@@ -141,12 +156,12 @@ mod tests {
         let provider = HttpProvider::at("http://127.0.0.1:1").unwrap();
         let amount = Money::new(1, "KRW".parse().unwrap());
         for bad in ["", "../x", "a/b", "a?b", "a b"] {
-            let refused = provider.refund(bad, amount).await;
+            let refused = provider.refund(bad, "r", amount).await;
             assert!(matches!(refused, Err(PaymentError::Refused { .. })), "{bad}");
         }
         assert!(
             provider
-                .refund("pay_1", amount)
+                .refund("pay_1", "r", amount)
                 .await
                 .is_err_and(|error| error.is_retryable())
         );

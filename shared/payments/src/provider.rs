@@ -1,5 +1,6 @@
 //! What a payment provider can do for us.
 
+use crate::api::Payment;
 use async_trait::async_trait;
 use contract::{Money, OrderId};
 
@@ -56,7 +57,7 @@ impl PaymentError {
     }
 }
 
-/// A payment provider. Both operations may be repeated: the second time changes nothing.
+/// A payment provider. Every operation may be repeated: the second time changes nothing.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync + 'static {
     /// Opens the order's payment, or finds the one that was opened before.
@@ -65,9 +66,15 @@ pub trait PaymentProvider: Send + Sync + 'static {
     /// [`PaymentError`]; `Refused` also when the order has a payment of another amount.
     async fn create_checkout(&self, request: &CheckoutRequest) -> Result<Checkout, PaymentError>;
 
-    /// Gives `amount` of the captured payment `reference` back; the same amount of the same payment once.
+    /// What became of the payment `reference`: for reports that do not come.
     ///
     /// # Errors
-    /// [`PaymentError`]; `Refused` when nothing was captured or the amount is more than what was.
-    async fn refund(&self, reference: &str, amount: Money) -> Result<(), PaymentError>;
+    /// [`PaymentError`]; `Refused` when the provider knows no such payment.
+    async fn find(&self, reference: &str) -> Result<Payment, PaymentError>;
+
+    /// Gives `amount` of the captured payment `reference` back, as the refund `refund_id` of ours: the same refund once.
+    ///
+    /// # Errors
+    /// [`PaymentError`]; `Refused` when nothing was captured or the amount is more than what is left of it.
+    async fn refund(&self, reference: &str, refund_id: &str, amount: Money) -> Result<(), PaymentError>;
 }

@@ -28,6 +28,8 @@ pub enum Report {
     Captured(PaymentReport),
     /// No money was taken, and none will be.
     Failed(PaymentReport),
+    /// The shopper left without paying; no money was taken, and none will be.
+    Abandoned(PaymentReport),
     /// Money went back.
     Refunded(PaymentReport),
     /// Of a type that we do not act on.
@@ -59,6 +61,7 @@ struct Body {
 
 const CAPTURED: &str = "payment.captured";
 const FAILED: &str = "payment.failed";
+const ABANDONED: &str = "payment.abandoned";
 const REFUNDED: &str = "payment.refunded";
 
 // === impl Report ===
@@ -73,6 +76,7 @@ impl Report {
         match body.kind.as_str() {
             CAPTURED => data(CAPTURED, body.data).map(Self::Captured),
             FAILED => data(FAILED, body.data).map(Self::Failed),
+            ABANDONED => data(ABANDONED, body.data).map(Self::Abandoned),
             REFUNDED => data(REFUNDED, body.data).map(Self::Refunded),
             _ => Ok(Self::Other),
         }
@@ -86,6 +90,7 @@ impl Report {
         let (kind, data) = match self {
             Self::Captured(payment) => (CAPTURED, serde_json::to_value(payment)?),
             Self::Failed(payment) => (FAILED, serde_json::to_value(payment)?),
+            Self::Abandoned(payment) => (ABANDONED, serde_json::to_value(payment)?),
             Self::Refunded(payment) => (REFUNDED, serde_json::to_value(payment)?),
             Self::Other => ("other", Value::Null),
         };
@@ -120,6 +125,7 @@ mod tests {
         for report in [
             Report::Captured(payment()),
             Report::Failed(payment()),
+            Report::Abandoned(payment()),
             Report::Refunded(payment()),
         ] {
             let body = report.to_body(OffsetDateTime::UNIX_EPOCH).unwrap();

@@ -104,12 +104,12 @@ impl Ledger {
         Ok(payment.clone())
     }
 
-    /// Gives money back as refund `refund_id`, unless the same amount was given back before. Answers the refund
+    /// Gives money back as refund `id_here`, unless the shop's refund of that name was made before. Answers the refund
     /// and, when it is a new one, its payment.
     pub fn refund(
         &self,
         id: &str,
-        refund_id: String,
+        id_here: String,
         asked: &NewRefund,
         now_unix_ms: u64,
     ) -> Result<(Refund, Option<Payment>), Refused> {
@@ -118,7 +118,7 @@ impl Ledger {
         if let Some(known) = payment
             .refunds
             .iter()
-            .find(|refund| refund.amount == asked.amount)
+            .find(|refund| refund.refund_id == asked.refund_id)
         {
             return Ok((known.clone(), None));
         }
@@ -126,7 +126,8 @@ impl Ledger {
             return Err(Refused::NotRefundable);
         }
         let refund = Refund {
-            id: refund_id,
+            id: id_here,
+            refund_id: asked.refund_id.clone(),
             amount: asked.amount,
             refunded_at_unix_ms: now_unix_ms,
         };
@@ -177,10 +178,13 @@ mod tests {
         ledger.open(id.to_owned(), format!("http://pay/checkout/{id}"), asked)
     }
 
-    fn refund(ledger: &Ledger, id: &str, minor: i64) -> Result<bool, Refused> {
-        let amount = Money::new(minor, "KRW".parse().unwrap());
+    fn refund(ledger: &Ledger, name: &str, minor: i64) -> Result<bool, Refused> {
+        let asked = NewRefund {
+            refund_id: name.to_owned(),
+            amount: Money::new(minor, "KRW".parse().unwrap()),
+        };
         ledger
-            .refund("p1", id.to_owned(), &NewRefund { amount }, 7)
+            .refund("p1", format!("here-{name}"), &asked, 7)
             .map(|(_, payment)| payment.is_some())
     }
 
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_goes_back_than_was_taken_and_the_same_amount_once() {
+    fn no_more_goes_back_than_was_taken_and_the_same_refund_once() {
         let ledger = Ledger::default();
         open(&ledger, "p1", asked("k", 500)).unwrap();
         assert_eq!(
@@ -214,16 +218,17 @@ mod tests {
             "nothing is captured yet"
         );
         ledger.confirm("p1", Outcome::Paid).unwrap();
-        for (minor, verdict) in [
-            (501, Err(Refused::NotRefundable)),
-            (0, Err(Refused::NotRefundable)),
-            (300, Ok(true)),
-            (300, Ok(false)),
-            (201, Err(Refused::NotRefundable)),
-            (200, Ok(true)),
-            (1, Err(Refused::NotRefundable)),
+        for (name, minor, verdict) in [
+            ("a", 501, Err(Refused::NotRefundable)),
+            ("a", 0, Err(Refused::NotRefundable)),
+            ("a", 200, Ok(true)),
+            ("a", 200, Ok(false)),
+            ("b", 200, Ok(true)),
+            ("c", 101, Err(Refused::NotRefundable)),
+            ("c", 100, Ok(true)),
+            ("d", 1, Err(Refused::NotRefundable)),
         ] {
-            assert_eq!(refund(&ledger, "r", minor), verdict, "{minor}");
+            assert_eq!(refund(&ledger, name, minor), verdict, "{name} {minor}");
         }
     }
 

@@ -175,7 +175,7 @@ async fn a_payment_is_opened_once_and_its_money_goes_back_once() {
     let amount = Money::new(129_000, "KRW".parse().unwrap());
     assert!(
         !provider
-            .refund(&first.reference, amount)
+            .refund(&first.reference, "r", amount)
             .await
             .unwrap_err()
             .is_retryable()
@@ -185,7 +185,7 @@ async fn a_payment_is_opened_once_and_its_money_goes_back_once() {
         PaymentState::Captured
     );
     for _again in 0..2 {
-        provider.refund(&first.reference, amount).await.unwrap();
+        provider.refund(&first.reference, "r", amount).await.unwrap();
     }
     let mut reports: Vec<Report> = sandbox
         .takes(2)

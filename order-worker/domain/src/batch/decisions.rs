@@ -3,9 +3,10 @@
 use crate::{
     hold::{Hold, ResolvedHold},
     order::Order,
+    payment::{Payment, Refund},
     stock::Stock,
 };
-use contract::{Event, Money, OrderId, OrderState, ProductId, SettlePayment};
+use contract::{Event, OrderId, OrderState, ProductId, RefundReason, SettlePayment, ShopperId};
 use time::OffsetDateTime;
 
 /// Everything that a batch writes, and what it decided of each command.
@@ -17,10 +18,18 @@ pub struct Decisions {
     pub moved: Vec<Order>,
     /// Holds that were made.
     pub holds: Vec<NewHold>,
+    /// Holds of earlier batches that last longer now.
+    pub extensions: Vec<(OrderId, Hold)>,
     /// Holds that ended, whether made in this batch or earlier.
     pub resolutions: Vec<(OrderId, ResolvedHold)>,
+    /// Sales that were undone: the units are back on the shelf.
+    pub restocks: Vec<Restock>,
     /// Stock rows that changed.
     pub stock: Vec<(ProductId, Stock)>,
+    /// What customers have of products that are limited, where it changed.
+    pub customers: Vec<CustomerUnits>,
+    /// Payments that are new or moved, by order and the provider's name.
+    pub payments: Vec<(OrderId, String, Payment)>,
     /// Reports that were acted on.
     pub reports: Vec<SettlePayment>,
     /// Money that is owed back.
@@ -37,8 +46,12 @@ impl Decisions {
         self.placed.is_empty()
             && self.moved.is_empty()
             && self.holds.is_empty()
+            && self.extensions.is_empty()
             && self.resolutions.is_empty()
+            && self.restocks.is_empty()
             && self.stock.is_empty()
+            && self.customers.is_empty()
+            && self.payments.is_empty()
             && self.reports.is_empty()
             && self.refunds.is_empty()
     }
@@ -55,17 +68,28 @@ pub struct NewHold {
     pub open: bool,
 }
 
-/// Money that is owed back.
+/// A sale that was undone, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refund {
-    /// The provider's name of the payment.
-    pub payment_reference: String,
+pub struct Restock {
     /// Of which order.
     pub order_id: OrderId,
-    /// How much: all that was captured.
-    pub amount: Money,
-    /// Since when.
-    pub due_at: OffsetDateTime,
+    /// Why.
+    pub reason: RefundReason,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// What a customer has of a product that is limited: units held and sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerUnits {
+    /// Which product.
+    pub product_id: ProductId,
+    /// Whose.
+    pub shopper: ShopperId,
+    /// How many.
+    pub units: i64,
+    /// How many these may be; more than the product's limit only while what is there is given back.
+    pub at_most: i64,
 }
 
 /// What was decided of a command.

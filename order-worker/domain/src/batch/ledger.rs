@@ -1,34 +1,41 @@
 //! The books while a batch is decided.
 
-use super::{Decisions, NewHold, Product, Refund, Snapshot, Verdict};
+use super::{Decisions, NewHold, Product, Snapshot, Verdict};
 use crate::{
     hold::Hold,
     order::{Ending, Order, Purchase},
     stock::Stock,
+    terms::Terms,
 };
-use contract::{Event, Money, OrderId, ProductId, StockChanged};
-use std::collections::{BTreeSet, HashSet};
+use contract::{Event, OrderId, ProductId, ShopperId, StockChanged};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use time::OffsetDateTime;
 
 /// What stands in the books now, and what was changed since they were opened.
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) now: OffsetDateTime,
+    pub(super) terms: Terms,
     pub(super) books: Snapshot,
     pub(super) written: Decisions,
+    pub(super) payments: BTreeSet<(OrderId, String)>,
+    /// What customers had before, where that changed.
+    pub(super) customers: BTreeMap<(ProductId, ShopperId), i64>,
     placed: Vec<OrderId>,
     moved: BTreeSet<OrderId>,
     stock: BTreeSet<ProductId>,
 }
 
 impl Ledger {
-    pub(super) fn open(now: OffsetDateTime, books: Snapshot) -> Self {
-        let (written, placed) = (Decisions::default(), Vec::new());
+    pub(super) fn open(now: OffsetDateTime, terms: &Terms, books: Snapshot) -> Self {
         Self {
             now,
+            terms: terms.clone(),
             books,
-            written,
-            placed,
+            written: Decisions::default(),
+            payments: BTreeSet::new(),
+            customers: BTreeMap::new(),
+            placed: Vec::new(),
             moved: BTreeSet::new(),
             stock: BTreeSet::new(),
         }
@@ -36,15 +43,9 @@ impl Ledger {
 
     pub(super) fn close(mut self, verdicts: Vec<Verdict>) -> Decisions {
         self.write_stock();
-        let ended: HashSet<(OrderId, i16)> = self
-            .written
-            .resolutions
-            .iter()
-            .map(|(order, hold)| (*order, hold.attempt))
-            .collect();
-        for made in &mut self.written.holds {
-            made.open = !ended.contains(&(made.order_id, made.hold.attempt));
-        }
+        self.write_money();
+        self.write_customers();
+        self.write_holds();
         let orders = &mut self.books.orders;
         self.written.placed = self
             .placed
@@ -99,11 +100,11 @@ impl Ledger {
         let ended = self
             .order(id)
             .cloned()
-            .and_then(|order| order.end_hold(ending, self.now));
+            .and_then(|order| order.end_hold(ending, &self.terms, self.now));
         let Some((order, resolved)) = ended else {
             return Verdict::Unchanged;
         };
-        self.return_units(&order, ending);
+        self.release_units(&order, ending);
         self.written.resolutions.push((id, resolved));
         self.put(order)
     }
@@ -117,8 +118,17 @@ impl Ledger {
         });
     }
 
+    /// Makes a hold longer, whether it was made in this batch or earlier.
+    pub(super) fn extend_hold(&mut self, order_id: OrderId, hold: Hold) {
+        let same = |made: &&mut NewHold| made.order_id == order_id && made.hold.attempt == hold.attempt;
+        match self.written.holds.iter_mut().find(same) {
+            Some(made) => made.hold = hold,
+            None => self.written.extensions.push((order_id, hold)),
+        }
+    }
+
     /// Takes the units of a purchase out of what is available: all of them, or none and `false`.
-    pub(super) fn take_units(&mut self, purchase: &Purchase) -> bool {
+    pub(super) fn take_units(&mut self, shopper: &ShopperId, purchase: &Purchase) -> bool {
         let before: Vec<_> = purchase
             .lines
             .iter()
@@ -136,34 +146,38 @@ impl Ledger {
         }
         self.stock
             .extend(purchase.lines.iter().map(|line| line.product_id.clone()));
+        self.count_for(shopper, purchase, 1);
         true
     }
 
-    /// Enters money that is owed back; a payment of nothing needs no refund.
-    pub(super) fn owe(&mut self, order_id: OrderId, payment_reference: &str, amount: Money) {
-        if amount.minor > 0 {
-            let (payment_reference, due_at) = (payment_reference.to_owned(), self.now);
-            self.written.refunds.push(Refund {
-                payment_reference,
-                order_id,
-                amount,
-                due_at,
-            });
+    /// Puts the units of a sale back on the shelf.
+    pub(super) fn restock(&mut self, order: &Order) {
+        self.move_units(order, Stock::restock);
+        self.uncount(order);
+    }
+
+    fn release_units(&mut self, order: &Order, ending: Ending) {
+        match ending {
+            Ending::Paid => self.move_units(order, Stock::sell),
+            Ending::Closed(..) => {
+                self.move_units(order, Stock::release);
+                self.uncount(order);
+            }
         }
     }
 
-    fn return_units(&mut self, order: &Order, ending: Ending) {
+    fn move_units(&mut self, order: &Order, how: impl Fn(Stock, u32) -> Stock) {
         for line in order.purchase().into_iter().flat_map(|purchase| &purchase.lines) {
-            let Some(stock) = self.stock_of(&line.product_id) else {
-                continue;
-            };
-            let after = if ending.sells() {
-                stock.sell(line.quantity)
-            } else {
-                stock.release(line.quantity)
-            };
-            self.set_stock(&line.product_id, after);
-            self.stock.insert(line.product_id.clone());
+            if let Some(stock) = self.stock_of(&line.product_id) {
+                self.set_stock(&line.product_id, how(stock, line.quantity));
+                self.stock.insert(line.product_id.clone());
+            }
+        }
+    }
+
+    fn uncount(&mut self, order: &Order) {
+        if let Some(purchase) = order.purchase() {
+            self.count_for(&order.shopper, purchase, -1);
         }
     }
 
@@ -193,6 +207,19 @@ impl Ledger {
             };
             self.written.events.push(Event::StockChanged(told(&id, stock)));
             self.written.stock.push((id, stock));
+        }
+    }
+
+    /// Which of the new holds are still open.
+    fn write_holds(&mut self) {
+        let ended: HashSet<(OrderId, i16)> = self
+            .written
+            .resolutions
+            .iter()
+            .map(|(order, hold)| (*order, hold.attempt))
+            .collect();
+        for made in &mut self.written.holds {
+            made.open = !ended.contains(&(made.order_id, made.hold.attempt));
         }
     }
 }

@@ -109,7 +109,7 @@ impl Model {
                     .get(order)
                     .is_some_and(|known| known.shopper == *shopper)
                 {
-                    self.give_up_hold(*order, OrderState::Cancelled);
+                    self.cancel(*order);
                 }
             }
             Happening::Captured {
@@ -176,7 +176,7 @@ impl Model {
                 self.take(wanted, -1);
                 self.refunds += 1;
             }
-            OrderState::Cancelled | OrderState::PaymentFailed | OrderState::Expired if exact && free => {
+            OrderState::PaymentFailed | OrderState::Expired if exact && free => {
                 known.state = OrderState::Paid;
                 self.take(wanted, 1);
             }
@@ -185,6 +185,23 @@ impl Model {
                 known.state = OrderState::RefundDue;
                 self.refunds += 1;
             }
+        }
+    }
+
+    fn cancel(&mut self, order: u8) {
+        self.give_up_hold(order, OrderState::Cancelled);
+        let Some(known) = self.orders.get_mut(&order) else {
+            return;
+        };
+        match known.state {
+            OrderState::Paid => {
+                known.state = OrderState::RefundDue;
+                let wanted = known.wanted;
+                self.take(wanted, -1);
+                self.refunds += 1;
+            }
+            OrderState::PaymentFailed | OrderState::Expired => known.state = OrderState::Cancelled,
+            _ => {}
         }
     }
 

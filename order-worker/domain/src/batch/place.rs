@@ -27,6 +27,7 @@ impl Ledger {
             decided_at: self.now,
             updated_at: self.now,
             version: 1,
+            refunded: 0,
             state,
         })
     }
@@ -34,7 +35,10 @@ impl Ledger {
     /// Holds the units of all lines, or says why not.
     fn hold(&mut self, place: &PlaceOrder) -> Result<State, Refusal> {
         let (purchase, lasts) = self.price(&place.lines)?;
-        if !self.take_units(&purchase) {
+        if !self.allows(&place.shopper, &purchase) {
+            return Err(Refusal::LimitReached);
+        }
+        if !self.take_units(&place.shopper, &purchase) {
             return Err(Refusal::SoldOut);
         }
         let hold = Hold::new(FIRST, self.now, lasts);

@@ -1,7 +1,7 @@
 //! What is there before a batch is decided.
 
-use crate::{order::Order, stock::Stock};
-use contract::{Money, OrderId, ProductId};
+use crate::{order::Order, payment::Payment, stock::Stock};
+use contract::{Money, OrderId, ProductId, ShopperId};
 use std::collections::{HashMap, HashSet};
 use time::Duration;
 
@@ -14,6 +14,8 @@ pub struct Product {
     pub price: Money,
     /// How long its units are held for their payment.
     pub hold_lasts: Duration,
+    /// How many units one customer may have, if that is limited.
+    pub per_customer: Option<u32>,
     /// Its stock; the shell has locked the row.
     pub stock: Stock,
 }
@@ -27,8 +29,21 @@ pub struct Snapshot {
     pub orders: HashMap<OrderId, Order>,
     /// The reports (by the provider's event id) that were acted on before.
     pub seen_reports: HashSet<String>,
-    /// The payments that were captured before, by order.
-    pub captured: HashSet<(OrderId, String)>,
+    /// What is known of the orders' payments, by the provider's names.
+    pub payments: HashMap<(OrderId, String), Payment>,
+    /// What is owed back of the orders' money, or was.
+    pub refunds: HashMap<OrderId, KnownRefunds>,
+    /// How many units of a limited product a customer has.
+    pub customers: HashMap<(ProductId, ShopperId), i64>,
+}
+
+/// The refunds of an order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownRefunds {
+    /// Their names.
+    pub ids: HashSet<String>,
+    /// Whether one of them is not made yet.
+    pub outstanding: bool,
 }
 
 impl Snapshot {

@@ -1,8 +1,11 @@
 //! The rules as tables: what is there, what comes, what comes of it.
 
-use super::testing::{HOLD, Store, at, cancel, captured, eur, failed, order_id, place, product_id};
+use super::testing::{
+    HOLD, Store, abandoned, cancel, captured, eur, failed, order_id, place, product_id, refund, send_back,
+    shopper, started,
+};
 use super::{GiveUp, Verdict};
-use contract::{Command, Event, OrderState, Refusal};
+use contract::{Command, Event, OrderState, RefundReason, Refusal};
 
 /// Pairs of product and quantity.
 type Lines = &'static [(u8, u32)];
@@ -136,6 +139,7 @@ fn an_order_moves_as_the_table_says() {
     let capture = || captured(1, 1, 1, exactly());
     let (held, paid, due) = (OrderState::Held, OrderState::Paid, OrderState::RefundDue);
     let (cancelled, payment_failed) = (OrderState::Cancelled, OrderState::PaymentFailed);
+    let abandoned_payment = OrderState::PaymentAbandoned;
     let table: Vec<Story> = vec![
         ("nothing", vec![], held, (1, 0), 0),
         ("its owner cancels", vec![cancel(1, OURS)], cancelled, (0, 0), 0),
@@ -166,6 +170,110 @@ fn an_order_moves_as_the_table_says() {
         (
             "paid, then cancelled",
             vec![capture(), cancel(1, OURS)],
+            due,
+            (0, 0),
+            1,
+        ),
+        (
+            "paid, then cancelled twice and told again",
+            vec![capture(), cancel(1, OURS), cancel(1, OURS), capture()],
+            due,
+            (0, 0),
+            1,
+        ),
+        (
+            "paid, then cancelled by somebody else",
+            vec![capture(), cancel(1, THEIRS)],
+            paid,
+            (0, 1),
+            0,
+        ),
+        (
+            "paid, cancelled, then paid by another payment",
+            vec![capture(), cancel(1, OURS), captured(1, 2, 2, exactly())],
+            due,
+            (0, 0),
+            2,
+        ),
+        ("started", vec![started(1, 1)], held, (1, 0), 0),
+        (
+            "started, then paid",
+            vec![started(1, 1), capture()],
+            paid,
+            (0, 1),
+            0,
+        ),
+        (
+            "paid before it started",
+            vec![capture(), started(1, 1)],
+            paid,
+            (0, 1),
+            0,
+        ),
+        (
+            "abandoned",
+            vec![started(1, 1), abandoned(1, 1, 1)],
+            abandoned_payment,
+            (0, 0),
+            0,
+        ),
+        (
+            "abandoned, and paid all the same",
+            vec![abandoned(1, 1, 1), captured(1, 2, 1, exactly())],
+            paid,
+            (0, 1),
+            0,
+        ),
+        (
+            "paid, and then the same payment is said to have failed",
+            vec![capture(), failed(1, 2, 1)],
+            paid,
+            (0, 1),
+            0,
+        ),
+        (
+            "sent back before it came",
+            vec![capture(), send_back(1, OURS)],
+            paid,
+            (0, 1),
+            0,
+        ),
+        (
+            "a part refunded",
+            vec![capture(), refund(1, 1, eur(30))],
+            paid,
+            (0, 1),
+            1,
+        ),
+        (
+            "the same part refunded twice",
+            vec![capture(), refund(1, 1, eur(30)), refund(1, 1, eur(30))],
+            paid,
+            (0, 1),
+            1,
+        ),
+        (
+            "two parts refunded, and one that is too much",
+            vec![
+                capture(),
+                refund(1, 1, eur(30)),
+                refund(1, 2, eur(30)),
+                refund(1, 3, eur(41)),
+            ],
+            paid,
+            (0, 1),
+            2,
+        ),
+        (
+            "all of it refunded by hand, then cancelled",
+            vec![capture(), refund(1, 1, exactly()), cancel(1, OURS)],
+            due,
+            (0, 0),
+            1,
+        ),
+        (
+            "refunded before it was paid",
+            vec![refund(1, 1, eur(30)), capture()],
             paid,
             (0, 1),
             0,
@@ -197,9 +305,16 @@ fn an_order_moves_as_the_table_says() {
         (
             "cancelled, then paid",
             vec![cancel(1, OURS), capture()],
-            paid,
-            (0, 1),
-            0,
+            due,
+            (0, 0),
+            1,
+        ),
+        (
+            "failed, cancelled, then paid",
+            vec![failed(1, 1, 1), cancel(1, OURS), captured(1, 2, 2, exactly())],
+            due,
+            (0, 0),
+            1,
         ),
         (
             "failed, then paid",
@@ -209,16 +324,16 @@ fn an_order_moves_as_the_table_says() {
             0,
         ),
         (
-            "cancelled, its unit taken, then paid",
-            vec![cancel(1, OURS), place(2, THEIRS, &[(0, 1)]), capture()],
+            "failed, its unit taken, then paid",
+            vec![failed(1, 9, 9), place(2, THEIRS, &[(0, 1)]), capture()],
             due,
             (1, 0),
             1,
         ),
         (
-            "cancelled, its unit taken, then paid twice",
+            "failed, its unit taken, then paid twice",
             vec![
-                cancel(1, OURS),
+                failed(1, 9, 9),
                 place(2, THEIRS, &[(0, 1)]),
                 capture(),
                 captured(1, 2, 2, exactly()),
@@ -282,8 +397,96 @@ fn what_names_no_order_is_given_up_and_leaves_no_trace() {
 fn a_refund_that_was_made_is_told() {
     let mut store = Store::with_units(&[1]);
     store.decide(&[place(1, OURS, &[(0, 1)]), captured(1, 1, 1, eur(1))]);
-    let order = store.books.orders[&order_id(1)].clone();
-    let refunded = order.refunded(at(9)).unwrap();
-    assert_eq!(refunded.told().order.state, OrderState::Refunded);
-    assert!(refunded.refunded(at(9)).is_none(), "once");
+    assert_eq!(store.state(1), Some(OrderState::RefundDue));
+    store.make_refunds();
+    let told = store.books.orders[&order_id(1)].told().order;
+    assert_eq!(
+        (told.state, told.refund_reason, told.refunded),
+        (
+            OrderState::Refunded,
+            Some(RefundReason::WrongAmount),
+            Some(eur(1))
+        )
+    );
+}
+
+#[test]
+fn a_payment_that_starts_makes_the_hold_ten_minutes_longer_once() {
+    let mut store = Store::with_units(&[1]);
+    store.decide(&[place(1, OURS, &[(0, 1)])]);
+    for (payment, minutes) in [(1, 40), (1, 40), (2, 40)] {
+        store.now += 60;
+        store.decide(&[started(1, payment)]);
+        let until = store.books.orders[&order_id(1)]
+            .told()
+            .order
+            .hold_expires_at_unix_ms;
+        let expected = super::testing::at(minutes * 60).unix_timestamp() * 1_000;
+        assert_eq!(until, u64::try_from(expected).ok());
+    }
+    store.now = HOLD.whole_seconds() + 599;
+    assert!(store.expire().changes_nothing());
+    store.now += 1;
+    assert_eq!(store.expire().verdicts, [Verdict::Changed(OrderState::Expired)]);
+    store.decide(&[started(1, 3)]);
+    assert_eq!(store.state(1), Some(OrderState::Expired), "too late");
+    store.audit();
+}
+
+#[test]
+fn a_hold_made_and_extended_in_one_batch_is_written_once() {
+    let mut store = Store::with_units(&[1]);
+    let decisions = store.decide(&[place(1, OURS, &[(0, 1)]), started(1, 1)]);
+    assert_eq!((decisions.holds.len(), decisions.extensions.len()), (1, 0));
+    assert!(decisions.holds[0].hold.extended);
+}
+
+/// Of at most three units each: who asks, for how many, and whether they get them.
+#[test]
+fn a_customer_has_no_more_than_the_limit() {
+    let mut store = Store::with_units(&[100, 100]);
+    store.books.products.get_mut(&product_id(0)).unwrap().per_customer = Some(3);
+    let limited = Some(Refusal::LimitReached);
+    for (order, who, lines, refusal) in [
+        (1, OURS, vec![(0, 4)], limited),
+        (2, OURS, vec![(0, 2), (0, 2)], limited),
+        (3, OURS, vec![(0, 2), (1, 50)], None),
+        (4, OURS, vec![(0, 2)], limited),
+        (5, OURS, vec![(1, 1), (0, 2)], limited),
+        (6, THEIRS, vec![(0, 3)], None),
+        (7, OURS, vec![(0, 1)], None),
+        (8, OURS, vec![(0, 1)], limited),
+    ] {
+        store.decide(&[place(order, who, &lines)]);
+        let told = store.books.orders[&order_id(order)].told().order;
+        assert_eq!(told.refusal, refusal, "{order}");
+        store.audit();
+    }
+    assert_eq!(store.units(0), (100, 6, 0));
+    store.decide(&[failed(3, 1, 1), place(9, OURS, &[(0, 2)])]);
+    assert_eq!(
+        store.state(9),
+        Some(OrderState::Held),
+        "what goes back counts no more"
+    );
+    store.decide(&[captured(3, 2, 2, eur(52 * 100))]);
+    assert_eq!(
+        store.state(3),
+        Some(OrderState::RefundDue),
+        "a late payment obeys the limit"
+    );
+    assert_eq!(store.books.customers[&(product_id(0), shopper(OURS))], 3);
+    store.audit();
+}
+
+#[test]
+fn whoever_had_more_before_the_limit_was_lowered_may_give_it_back() {
+    let mut store = Store::with_units(&[10]);
+    store.books.products.get_mut(&product_id(0)).unwrap().per_customer = Some(5);
+    store.decide(&[place(1, OURS, &[(0, 2)]), place(2, OURS, &[(0, 2)])]);
+    store.books.products.get_mut(&product_id(0)).unwrap().per_customer = Some(1);
+    store.decide(&[cancel(1, OURS)]);
+    assert_eq!(store.state(1), Some(OrderState::Cancelled));
+    store.decide(&[place(3, OURS, &[(0, 1)])]);
+    assert_eq!(store.state(3), Some(OrderState::Refused));
 }

@@ -1,11 +1,11 @@
 //! What the tests of batches share: short ways to say commands, and a store that takes decisions as the database
 //! does, refusing what its constraints refuse.
 
-use super::{Decisions, Product, Snapshot, decide, expire};
-use crate::{order::State, stock::Stock};
+use super::{Decisions, KnownRefunds, Product, Snapshot, decide, expire, step};
+use crate::{order::State, payment::Payment, stock::Stock, terms::Terms};
 use contract::{
-    CancelOrder, Command, Currency, Money, OrderId, OrderState, PlaceOrder, ProductId, RequestedLine,
-    SettlePayment, Settlement, ShopperId,
+    CancelOrder, Command, Currency, Money, OrderId, OrderState, PlaceOrder, ProductId, RefundOrder,
+    RequestReturn, RequestedLine, SettlePayment, Settlement, ShopperId, StartPayment,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use time::{Duration, OffsetDateTime};
@@ -71,6 +71,32 @@ pub(super) fn failed(order: u8, event: u8, payment: u8) -> Command {
     )
 }
 
+pub(super) fn abandoned(order: u8, event: u8, payment: u8) -> Command {
+    settle(order, event, payment, Settlement::Abandoned)
+}
+
+pub(super) fn started(order: u8, payment: u8) -> Command {
+    Command::StartPayment(StartPayment {
+        order_id: order_id(order),
+        payment_reference: format!("payment-{payment}"),
+    })
+}
+
+pub(super) fn send_back(order: u8, asks: u8) -> Command {
+    Command::RequestReturn(RequestReturn {
+        order_id: order_id(order),
+        shopper: shopper(asks),
+    })
+}
+
+pub(super) fn refund(order: u8, number: u8, amount: Money) -> Command {
+    Command::RefundOrder(RefundOrder {
+        order_id: order_id(order),
+        refund_id: Uuid::from_u128(u128::from(number)),
+        amount,
+    })
+}
+
 fn settle(order: u8, event: u8, payment: u8, settlement: Settlement) -> Command {
     Command::SettlePayment(SettlePayment {
         order_id: order_id(order),
@@ -86,8 +112,10 @@ pub(super) struct Store {
     pub(super) books: Snapshot,
     /// By order and attempt: the product units, and how the hold ended.
     pub(super) holds: BTreeMap<(OrderId, i16), Option<&'static str>>,
-    pub(super) refunds: HashMap<String, Money>,
-    pub(super) captured: HashMap<String, Money>,
+    /// By their names: of which order, how much, and whether it was made.
+    pub(super) refunds: BTreeMap<String, (OrderId, Money, bool)>,
+    pub(super) restocked: HashSet<OrderId>,
+    pub(super) terms: Terms,
     pub(super) now: i64,
 }
 
@@ -113,22 +141,50 @@ impl Store {
             name: format!("Product {number}"),
             price,
             hold_lasts: HOLD,
+            per_customer: None,
             stock,
         };
         self.books.products.insert(product_id(number), product);
     }
 
     pub(super) fn decide(&mut self, commands: &[Command]) -> Decisions {
-        let decisions = decide(at(self.now), self.books.clone(), commands);
+        let decisions = decide(at(self.now), &self.terms, self.books.clone(), commands);
         assert_eq!(decisions.verdicts.len(), commands.len());
         self.write(&decisions);
         decisions
     }
 
     pub(super) fn expire(&mut self) -> Decisions {
-        let decisions = expire(at(self.now), self.books.clone());
+        let decisions = expire(at(self.now), &self.terms, self.books.clone());
         self.write(&decisions);
         decisions
+    }
+
+    pub(super) fn step(&mut self) -> Decisions {
+        let decisions = step(at(self.now), &self.terms, self.books.clone());
+        self.write(&decisions);
+        decisions
+    }
+
+    /// The provider gives back what is owed, one refund after the other.
+    pub(super) fn make_refunds(&mut self) {
+        let due: Vec<(String, OrderId, Money)> = self
+            .refunds
+            .iter()
+            .filter(|(_, (_, _, made))| !made)
+            .map(|(id, (order, amount, _))| (id.clone(), *order, *amount))
+            .collect();
+        for (id, order_id, amount) in due {
+            self.refunds.insert(id, (order_id, amount, true));
+            let more = self
+                .refunds
+                .values()
+                .any(|(order, _, made)| *order == order_id && !made);
+            let order = self.books.orders[&order_id].clone();
+            let order = order.refund_made(amount.minor, more, at(self.now));
+            self.books.orders.insert(order_id, order);
+            self.books.refunds.get_mut(&order_id).unwrap().outstanding = more;
+        }
     }
 
     pub(super) fn state(&self, order: u8) -> Option<OrderState> {
@@ -169,6 +225,14 @@ impl Store {
             let before = std::mem::replace(&mut self.books.products.get_mut(id).unwrap().stock, *stock);
             assert_eq!(before.version + 1, stock.version);
         }
+        for restock in &decisions.restocks {
+            assert!(self.restocked.insert(restock.order_id), "restocks_pkey");
+        }
+        for customer in &decisions.customers {
+            assert!((0..=customer.at_most).contains(&customer.units), "{customer:?}");
+            let who = (customer.product_id.clone(), customer.shopper.clone());
+            self.books.customers.insert(who, customer.units);
+        }
         self.write_payments(decisions);
     }
 
@@ -176,6 +240,9 @@ impl Store {
         for made in &decisions.holds {
             let key = (made.order_id, made.hold.attempt);
             assert!(self.holds.insert(key, None).is_none(), "holds_pkey");
+        }
+        for (order, hold) in &decisions.extensions {
+            assert_eq!(self.holds.get(&(*order, hold.attempt)), Some(&None), "still open");
         }
         for (order, ended) in &decisions.resolutions {
             let hold = self
@@ -201,20 +268,22 @@ impl Store {
                 self.books.seen_reports.insert(report.event_id.clone()),
                 "payment_reports_pkey"
             );
-            if let Settlement::Captured { amount } = report.settlement {
-                self.captured
-                    .entry(report.payment_reference.clone())
-                    .or_insert(amount);
-                self.books
-                    .captured
-                    .insert((report.order_id, report.payment_reference.clone()));
+        }
+        for (order, name, payment) in &decisions.payments {
+            if let Payment::Captured { amount, owed_back } = payment {
+                assert!((0..=amount.minor).contains(owed_back), "payments_never_overdrawn");
             }
+            self.books.payments.insert((*order, name.clone()), *payment);
         }
         for refund in &decisions.refunds {
-            let before = self
-                .refunds
-                .insert(refund.payment_reference.clone(), refund.amount);
-            assert!(before.is_none(), "refunds_pkey");
+            let row = (refund.order_id, refund.amount, false);
+            assert!(
+                self.refunds.insert(refund.id.clone(), row).is_none(),
+                "refunds_pkey"
+            );
+            let known: &mut KnownRefunds = self.books.refunds.entry(refund.order_id).or_default();
+            known.ids.insert(refund.id.clone());
+            known.outstanding = true;
         }
     }
 
@@ -230,6 +299,7 @@ impl Store {
             for line in lines {
                 match end {
                     None => *held.entry(&line.product_id).or_default() += i64::from(line.quantity),
+                    Some("posted") if self.restocked.contains(order) => {}
                     Some("posted") => *sold.entry(&line.product_id).or_default() += i64::from(line.quantity),
                     Some(_) => {}
                 }
@@ -244,19 +314,39 @@ impl Store {
             assert_eq!(
                 product.stock.sold,
                 sold.get(id).copied().unwrap_or(0),
-                "sold = posted holds"
+                "sold = posted holds that did not come back"
             );
         }
         self.audit_money();
     }
 
-    /// Captured - refunded = kept, and kept is the price of what was sold.
+    /// Captured - refunded = kept, and kept is the price of what was sold, less what operators gave back.
     fn audit_money(&self) {
-        let sum = |amounts: &HashMap<String, Money>| amounts.values().map(|amount| amount.minor).sum::<i64>();
-        let is_paid = |state: &State| state.word() == OrderState::Paid;
-        let paid = self.books.orders.values().filter(|order| is_paid(&order.state));
-        let prices = paid.map(|order| order.purchase().unwrap().total.minor);
-        assert_eq!(sum(&self.captured) - sum(&self.refunds), prices.sum::<i64>());
+        let captured = self.books.payments.values().map(|payment| match payment {
+            Payment::Captured { amount, .. } => amount.minor,
+            Payment::Started | Payment::Ended => 0,
+        });
+        let kept = captured.sum::<i64>()
+            - self
+                .refunds
+                .values()
+                .map(|(_, amount, _)| amount.minor)
+                .sum::<i64>();
+        let mut prices = 0;
+        for order in self.books.orders.values() {
+            if let State::Sold { purchase, .. } = &order.state {
+                let by_hand = self
+                    .refunds
+                    .iter()
+                    .filter(|(id, (of, _, _))| id.starts_with("by-hand-") && *of == order.id);
+                prices += purchase.total.minor - by_hand.map(|(_, (_, amount, _))| amount.minor).sum::<i64>();
+            }
+        }
+        assert_eq!(kept, prices);
+        self.audit_orders();
+    }
+
+    fn audit_orders(&self) {
         let open: HashSet<_> = self
             .holds
             .iter()
