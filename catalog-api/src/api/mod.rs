@@ -2,11 +2,14 @@
 
 mod health;
 mod layers;
+mod member;
+mod member_keys;
 mod orders;
 mod prefer;
 mod problems;
 mod products;
 mod request_body;
+mod same_origin;
 mod segment;
 mod shopper;
 mod signals;
@@ -18,6 +21,7 @@ pub use signals::Sources;
 
 use crate::{
     catalog::{Catalog, Nudge},
+    members::Tokens,
     orders::{Counter, Intake},
     web,
 };
@@ -46,6 +50,7 @@ pub struct Shop {
     pub intake: Intake,
     pub counter: Counter,
     pub passes: RemoteKeys,
+    pub tokens: Tokens,
     pub webhook_secret: WebhookSecret,
     pub clock: Arc<dyn Clock>,
     pub pool: PgPool,
@@ -69,23 +74,30 @@ pub fn router(shop: SharedShop) -> Router {
         .route("/orders/{id}/cancel", post(orders::cancel))
         .route("/orders/{id}/return", post(orders::send_back))
         .route("/webhooks/payments", post(webhooks::payments))
+        .route("/members/jwks.json", get(member_keys::jwks))
         .route("/assets/{name}", get(web::asset))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&shop),
+            same_origin::refuse_foreign,
+        ))
         .layer(middleware::from_fn(layers::limit_time))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn(layers::measure))
         .with_state(shop)
 }
 
-/// The metrics, and the signals that the edge goes by, for a listener that shoppers do not reach.
+/// The metrics, and what the edge goes by (signals, and tokens that were taken back), for a listener that shoppers do not
+/// reach.
 pub fn metrics_router(metrics: PrometheusHandle, sources: Sources) -> Router {
     Router::new()
         .route("/metrics", get(move || async move { metrics.render() }))
         .route("/signals", get(signals::show))
+        .route("/revocations", get(member_keys::revocations))
         .with_state(sources)
         .fallback(layers::no_such_address)
 }
