@@ -5,6 +5,7 @@
 
 mod accept;
 mod basket;
+pub mod draw;
 mod idempotency;
 mod key_state;
 pub mod limits;

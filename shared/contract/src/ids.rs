@@ -75,6 +75,11 @@ slug!(
     "a product id"
 );
 slug!(
+    /// A draw, e.g. `demo-raffle`.
+    DrawId,
+    "a draw id"
+);
+slug!(
     /// A waiting room, e.g. `demo`.
     RoomId,
     "a room id"
