@@ -61,7 +61,7 @@ pub enum OrderFate {
 }
 
 /// What is to be done to an open right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// Nothing yet.
     Keep,
