@@ -1,5 +1,6 @@
 //! The HTTP surface.
 
+mod document;
 mod health;
 mod layers;
 mod orders;
@@ -12,6 +13,7 @@ mod shopper;
 mod signals;
 mod webhooks;
 
+pub use document::{Kind, Refusals, Refuses};
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
@@ -22,12 +24,7 @@ use crate::{
     web,
 };
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::HeaderMap,
-    http::header::ACCEPT,
-    middleware,
-    routing::{get, post},
+    Router, extract::DefaultBodyLimit, http::HeaderMap, http::header::ACCEPT, middleware, routing::get,
 };
 use broker::Publisher;
 use catalog_domain::{limits::BODY_MAX_BYTES, prefers_html};
@@ -38,6 +35,7 @@ use payments::webhooks::WebhookSecret;
 use sqlx::PgPool;
 use std::sync::{Arc, atomic::AtomicBool};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the handlers work with.
 pub struct Shop {
@@ -57,20 +55,26 @@ pub struct Shop {
 
 type SharedShop = Arc<Shop>;
 
+/// Every address, with its operations and their description.
+fn routes() -> OpenApiRouter<SharedShop> {
+    document::documented()
+        .routes(routes!(document::show))
+        .routes(routes!(products::front))
+        .routes(routes!(products::list))
+        .routes(routes!(products::show))
+        .routes(routes!(orders::place))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::pay))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(webhooks::payments))
+        .routes(routes!(web::assets::asset))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
 /// Every address, with what holds for all of them. The order of the layers counts: the last is the outermost.
 pub fn router(shop: SharedShop) -> Router {
-    Router::new()
-        .route("/", get(products::front))
-        .route("/products", get(products::list))
-        .route("/products/{id}", get(products::show))
-        .route("/orders", post(orders::place))
-        .route("/orders/{id}", get(orders::show))
-        .route("/orders/{id}/pay", post(orders::pay))
-        .route("/orders/{id}/cancel", post(orders::cancel))
-        .route("/webhooks/payments", post(webhooks::payments))
-        .route("/assets/{name}", get(web::asset))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
+    Router::from(routes())
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))

@@ -1,9 +1,13 @@
 //! Orders: place, look, pay, cancel. Everything here needs a pass.
 
 use super::{
-    ApiProblem, Segment, SharedShop, prefer::Wait, request_body::JsonBytes, shopper::Shopper, wants_page,
+    ApiProblem, Refusals, Segment, SharedShop, prefer::Wait, problems::Refused, request_body::JsonBytes,
+    shopper::Shopper, wants_page,
 };
-use crate::{orders::PlaceRequest, web};
+use crate::{
+    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest},
+    web,
+};
 use axum::{
     Json,
     extract::State,
@@ -13,14 +17,37 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Basket, IdempotencyKey};
+use catalog_domain::{Basket, BasketError, IdempotencyKey, KeyError, OrderRequest};
 use contract::{OrderId, OrderState, OrderView};
-use serde_json::json;
+use serde::Serialize;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How soon a pending order is worth another look.
 const LOOK_AGAIN_SECONDS: &str = "1";
 
+/// Takes an order.
+///
+/// It is durable once this is answered, and decided if the answer is not 202. The same request with the same key is
+/// the same order, however often it is sent.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    operation_id = "placeOrder",
+    tag = "orders",
+    params(
+        ("idempotency-key" = String, Header, description = "Names the order among the shopper's: a string in double quotes."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    request_body = OrderRequest,
+    security(("pass" = [])),
+    responses(
+        (status = 201, description = "The units are held; pay until the hold expires.", body = OrderView,
+            headers(("location" = String, description = "The order."))),
+        (status = 202, description = "Accepted, not decided yet.", body = OrderView,
+            headers(("location" = String, description = "The order."))),
+        Refusals<(Shopper, KeyError, JsonBytes, BasketError, PlaceError, Refused)>,
+    )
+)]
 pub async fn place(
     State(shop): State<SharedShop>,
     shopper: Shopper,
@@ -44,6 +71,24 @@ pub async fn place(
     Ok(wait.applied_to(placed(&order)))
 }
 
+/// Shows an order to its owner.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    operation_id = "showOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "The order.", content(
+            (OrderView = "application/json"), (String = "text/html")
+        )),
+        Refusals<(Shopper, Segment, FindError)>,
+    )
+)]
 pub async fn show(
     State(shop): State<SharedShop>,
     id: Segment,
@@ -61,16 +106,55 @@ pub async fn show(
     }
 }
 
+/// Where to pay for an order.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct CheckoutLink {
+    /// The payment provider's page.
+    checkout_url: String,
+}
+
+/// Starts the payment of an order.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/pay",
+    operation_id = "payOrder",
+    tag = "orders",
+    params(("id" = String, Path, description = "The order.")),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "Where to pay.", body = CheckoutLink),
+        Refusals<(Shopper, Segment, PayError)>,
+    )
+)]
 pub async fn pay(
     State(shop): State<SharedShop>,
     shopper: Shopper,
     id: Segment,
 ) -> Result<Response, ApiProblem> {
     let checkout = shop.counter.pay(&shopper.id, order_id(&id)?).await?;
-    let body = Json(json!({ "checkout_url": checkout.url }));
+    let body = Json(CheckoutLink {
+        checkout_url: checkout.url,
+    });
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
+/// Cancels an order that is not paid yet.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/cancel",
+    operation_id = "cancelOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "It is cancelled.", body = OrderView),
+        (status = 202, description = "It will be, unless it is paid first.", body = OrderView),
+        Refusals<(Shopper, Segment, CancelError)>,
+    )
+)]
 pub async fn cancel(
     State(shop): State<SharedShop>,
     shopper: Shopper,

@@ -1,5 +1,6 @@
 //! Every error of the surface, in the words that the visitor sees. What we know beyond that goes to the log here.
 
+use super::{Kind, Refuses};
 use crate::orders::{CancelError, FindError, PayError, PlaceError, SettleError};
 use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
@@ -96,6 +97,17 @@ impl ApiProblem {
     }
 }
 
+/// An order that the worker refused, as an answer.
+pub struct Refused;
+
+impl Refuses for Refused {
+    const KINDS: &'static [Kind] = &[
+        (409, "sold-out"),
+        (422, "unknown-product"),
+        (422, "invalid-order"),
+    ];
+}
+
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
         let mut response = ProblemResponse(*self.problem).into_response();
@@ -121,6 +133,10 @@ fn log(what: &str, error: &dyn Error) {
 
 // --- what can be wrong with a request
 
+impl Refuses for KeyError {
+    const KINDS: &'static [Kind] = &[(400, "idempotency-key")];
+}
+
 impl From<KeyError> for ApiProblem {
     fn from(error: KeyError) -> Self {
         Self::new(
@@ -130,6 +146,10 @@ impl From<KeyError> for ApiProblem {
             error.to_string(),
         )
     }
+}
+
+impl Refuses for BasketError {
+    const KINDS: &'static [Kind] = &[(400, "malformed"), (422, "invalid-order")];
 }
 
 impl From<BasketError> for ApiProblem {
@@ -147,6 +167,16 @@ impl From<BasketError> for ApiProblem {
 }
 
 // --- what can be wrong with an order
+
+impl Refuses for PlaceError {
+    const KINDS: &'static [Kind] = &[
+        (409, "request-in-flight"),
+        (422, "idempotency-key-reused"),
+        (422, "unknown-product"),
+        (409, "sold-out"),
+        (503, "not-confirmed"),
+    ];
+}
 
 impl From<PlaceError> for ApiProblem {
     fn from(error: PlaceError) -> Self {
@@ -180,6 +210,10 @@ impl From<PlaceError> for ApiProblem {
     }
 }
 
+impl Refuses for FindError {
+    const KINDS: &'static [Kind] = &[(404, "unknown-order"), (503, "unavailable")];
+}
+
 impl From<FindError> for ApiProblem {
     fn from(error: FindError) -> Self {
         match error {
@@ -187,6 +221,15 @@ impl From<FindError> for ApiProblem {
             FindError::Unavailable(_) => Self::unavailable(&error),
         }
     }
+}
+
+impl Refuses for PayError {
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (503, "unavailable"),
+        (409, "not-payable"),
+        (502, "payment-refused"),
+    ];
 }
 
 impl From<PayError> for ApiProblem {
@@ -215,6 +258,15 @@ impl From<PayError> for ApiProblem {
     }
 }
 
+impl Refuses for CancelError {
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (503, "unavailable"),
+        (409, "not-cancellable"),
+        (503, "not-confirmed"),
+    ];
+}
+
 impl From<CancelError> for ApiProblem {
     fn from(error: CancelError) -> Self {
         match &error {
@@ -229,6 +281,14 @@ impl From<CancelError> for ApiProblem {
             CancelError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
+}
+
+impl Refuses for SettleError {
+    const KINDS: &'static [Kind] = &[
+        (422, "unknown-order"),
+        (503, "unavailable"),
+        (503, "not-confirmed"),
+    ];
 }
 
 impl From<SettleError> for ApiProblem {
@@ -246,5 +306,56 @@ impl From<SettleError> for ApiProblem {
             SettleError::Unavailable(_) => Self::unavailable(&error),
             SettleError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether these errors become problems that are listed for them.
+    fn check<E: Refuses + Into<ApiProblem>>(errors: impl IntoIterator<Item = E>) {
+        for error in errors {
+            let problem = error.into().problem;
+            let name = problem.kind.trim_start_matches("urn:problem:");
+            let listed = E::KINDS
+                .iter()
+                .any(|(status, kind)| (*status, *kind) == (problem.status, name));
+            assert!(listed, "{} {name}", problem.status);
+        }
+    }
+
+    #[test]
+    fn what_an_error_becomes_is_listed_for_it() {
+        use contract::OrderState;
+        let product = || "a".parse().unwrap();
+        check([
+            KeyError::Missing,
+            KeyError::Repeated,
+            KeyError::NotAString,
+            KeyError::Length,
+        ]);
+        check([
+            BasketError::NotJson(String::new()),
+            BasketError::Shape(String::new()),
+            BasketError::Values(Vec::new()),
+        ]);
+        check([
+            PlaceError::InFlight,
+            PlaceError::OtherPayload,
+            PlaceError::UnknownProduct(product()),
+            PlaceError::SoldOut(product()),
+        ]);
+        check([FindError::NotFound]);
+        check([
+            PayError::Find(FindError::NotFound),
+            PayError::NotPayable(NotPayable::Pending),
+            PayError::NotPayable(NotPayable::State(OrderState::Paid)),
+        ]);
+        check([
+            CancelError::Find(FindError::NotFound),
+            CancelError::NotCancellable(NotCancellable(OrderState::Paid)),
+        ]);
+        check([SettleError::UnknownOrder]);
     }
 }

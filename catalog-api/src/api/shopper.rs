@@ -3,7 +3,7 @@
 //! This is the one place that turns a request into a shopper. Today that is the session of the pass that the edge
 //! forwards; when members can sign in, their access token is read here and nothing behind it changes.
 
-use super::{ApiProblem, Shop};
+use super::{ApiProblem, Kind, Refuses, Shop};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE, request::Parts},
@@ -21,6 +21,10 @@ pub struct Shopper {
     pub id: ShopperId,
     /// When the session began, Unix milliseconds: the same for every request of it.
     pub session_start_unix_ms: u64,
+}
+
+impl Refuses for Shopper {
+    const KINDS: &'static [Kind] = &[(401, "pass-required")];
 }
 
 impl FromRequestParts<Arc<Shop>> for Shopper {

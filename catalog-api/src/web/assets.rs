@@ -1,6 +1,6 @@
 //! Style, scripts and the mark of the pages.
 
-use crate::api::{ApiProblem, Segment};
+use crate::api::{ApiProblem, Refusals, Segment};
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     response::{IntoResponse, Response},
@@ -20,6 +20,19 @@ const ASSETS: [(&str, &str, &str); 5] = [
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.
+#[utoipa::path(
+    get,
+    path = "/assets/{name}",
+    operation_id = "readAsset",
+    tag = "pages",
+    params(("name" = String, Path, description = "The file.")),
+    responses(
+        (status = 200, description = "The file.", content(
+            (String = "text/css"), (String = "text/javascript"), (String = "image/svg+xml")
+        )),
+        Refusals<(Segment,)>,
+    )
+)]
 pub async fn asset(Segment(name): Segment) -> Result<Response, ApiProblem> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, content_type, content) = found.ok_or_else(ApiProblem::not_found)?;

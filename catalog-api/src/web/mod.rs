@@ -1,9 +1,7 @@
 //! The demo's storefront: a few pages that work from the same addresses as the JSON.
 
-mod assets;
+pub mod assets;
 mod template;
-
-pub use assets::asset;
 
 use crate::catalog::Shelf;
 use axum::{

@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 /// Where an order stands. `Pending` is the time between intake and decision and is never a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum OrderState {
     /// Accepted and durable in the queue, not decided yet.
     Pending,
@@ -76,6 +77,7 @@ pub struct UnknownWord;
 /// Why an order was refused: one word for each rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Refusal {
     /// Not enough units are left of at least one product.
     SoldOut,
@@ -109,6 +111,7 @@ impl FromStr for Refusal {
 
 /// One line of an order with its name and price frozen at the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderLine {
     /// Which product.
     pub product_id: ProductId,
@@ -122,6 +125,7 @@ pub struct OrderLine {
 
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderView {
     /// Its identifier.
     pub order_id: OrderId,
