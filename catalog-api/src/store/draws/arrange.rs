@@ -67,7 +67,9 @@ impl DrawStore {
             Err(DrawStoreError::Database(error)) if failure_of(&error) == Failure::Duplicate => {
                 // Of the draw itself, which two asked for at once, or of its product.
                 match self.draw(draw).await? {
-                    Some(_) => transaction("arrange_draw", || self.try_arrange(draw, terms, commitment)).await,
+                    Some(_) => {
+                        transaction("arrange_draw", || self.try_arrange(draw, terms, commitment)).await
+                    }
                     None => Ok(Arranged::ProductTaken),
                 }
             }
@@ -150,10 +152,11 @@ async fn refused(
     draw: &DrawId,
     terms: &Terms,
 ) -> Result<Option<Arranged>, DrawStoreError> {
-    let left: Option<i64> = sqlx::query_scalar("SELECT on_hand - held - sold FROM stock WHERE product_id = $1")
-        .bind(terms.product_id.as_str())
-        .fetch_optional(&mut *connection)
-        .await?;
+    let left: Option<i64> =
+        sqlx::query_scalar("SELECT on_hand - held - sold FROM stock WHERE product_id = $1")
+            .bind(terms.product_id.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
     let taken: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM draws
                          WHERE product_id = $1 AND id <> $2 AND stage NOT IN ('finished', 'cancelled'))",

@@ -12,7 +12,9 @@ pub enum DrawStoreError {
     #[error("a row of {0} cannot be read")]
     Unreadable(&'static str),
     /// A draw waits for a key that is not there.
-    #[error("no key on the ring fits the commitment of a draw; put the key back that was there when it was made")]
+    #[error(
+        "no key on the ring fits the commitment of a draw; put the key back that was there when it was made"
+    )]
     NoKey,
 }
 

@@ -1,7 +1,7 @@
 //! Selling: rights that are spent or over are settled, and as many as that makes room for are offered to the next.
 
 use super::{
-    DrawStoreError, Granted, StoredDraw, Stepped,
+    DrawStoreError, Granted, Stepped, StoredDraw,
     log::append,
     row::{signed, unsigned},
     settle::settle,
@@ -93,7 +93,9 @@ async fn insert_rights(
     granted: &[Granted],
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
-    let Some(first) = granted.first() else { return Ok(()) };
+    let Some(first) = granted.first() else {
+        return Ok(());
+    };
     let ranks: Vec<i64> = granted.iter().map(|granted| signed(granted.rank)).collect();
     let members: Vec<Uuid> = granted.iter().map(|granted| granted.member).collect();
     sqlx::query(

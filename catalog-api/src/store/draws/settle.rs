@@ -92,9 +92,7 @@ async fn fates(
         .fetch_all(connection)
         .await?;
     let fate = |(order, state): (Uuid, String)| {
-        let state = state
-            .parse()
-            .map_err(|_| DrawStoreError::Unreadable("orders"))?;
+        let state = state.parse().map_err(|_| DrawStoreError::Unreadable("orders"))?;
         Ok((order, OrderFate::of(Some(state))))
     };
     rows.into_iter().map(fate).collect()
