@@ -1,5 +1,6 @@
 //! What the process is told by its environment.
 
+use crate::draws::DrawSecrets;
 use payments::webhooks::WebhookSecret;
 use process::Exit;
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub payments_url: String,
     /// `CATALOG_API_PUBLIC_URL`: the shop as browsers see it, without a slash at the end.
     pub public_url: String,
+    /// `DRAW_KEYS` or `DRAW_KEYS_FILE`: what the secrets of draws come from. Without them no draw can be made or drawn.
+    pub draw_keys: Option<DrawSecrets>,
     /// `PAYMENTS_WEBHOOK_SECRET` or `PAYMENTS_WEBHOOK_SECRET_FILE`: shared with the payment provider.
     pub webhook_secret: WebhookSecret,
 }
@@ -50,13 +53,13 @@ impl Settings {
     /// # Errors
     /// Every mistake, one a line.
     pub fn from_env() -> Result<Self, Vec<String>> {
-        let secret = process::read_secret("PAYMENTS_WEBHOOK_SECRET").map_err(|error| error.to_string());
+        let secret = |name| process::read_secret(name).map_err(|error| error.to_string());
         Self::from(|name| std::env::var(name).ok(), secret)
     }
 
     fn from(
         get: impl Fn(&str) -> Option<String>,
-        secret: Result<Option<SecretString>, String>,
+        secret: impl Fn(&'static str) -> Result<Option<SecretString>, String>,
     ) -> Result<Self, Vec<String>> {
         let mut reader = Reader {
             get,
@@ -64,7 +67,8 @@ impl Settings {
         };
         let listen = reader.listen();
         let metrics_listen = reader.metrics_listen();
-        let webhook_secret = reader.webhook_secret(secret);
+        let webhook_secret = reader.webhook_secret(secret("PAYMENTS_WEBHOOK_SECRET"));
+        let draw_keys = reader.draw_keys(secret("DRAW_KEYS"));
         let read = Unfinished {
             database_url: reader.required(DATABASE_URL, DATABASE_EXAMPLE).into(),
             amqp_url: reader
@@ -77,6 +81,7 @@ impl Settings {
             jwks_url: reader.url("CATALOG_API_JWKS_URL"),
             payments_url: reader.url("CATALOG_API_PAYMENTS_URL"),
             public_url: reader.url("CATALOG_API_PUBLIC_URL"),
+            draw_keys,
         };
         match (listen, webhook_secret) {
             (Some(listen), Some(secret)) if reader.mistakes.is_empty() => {
@@ -95,6 +100,7 @@ struct Unfinished {
     jwks_url: String,
     payments_url: String,
     public_url: String,
+    draw_keys: Option<DrawSecrets>,
 }
 
 impl Unfinished {
@@ -111,6 +117,7 @@ impl Unfinished {
             jwks_url,
             payments_url,
             public_url,
+            draw_keys,
         } = self;
         Settings {
             listen,
@@ -121,6 +128,7 @@ impl Unfinished {
             jwks_url,
             payments_url,
             public_url,
+            draw_keys,
             webhook_secret,
         }
     }
@@ -171,6 +179,16 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         address
     }
 
+    fn draw_keys(&mut self, keys: Result<Option<SecretString>, String>) -> Option<DrawSecrets> {
+        let read = keys.and_then(|keys| {
+            let read = keys.map(|keys| DrawSecrets::read(&keys));
+            read.transpose().map_err(|error| error.to_string())
+        });
+        read.map_err(|problem| self.mistakes.push(format!("DRAW_KEYS: {problem}")))
+            .ok()
+            .flatten()
+    }
+
     fn webhook_secret(&mut self, secret: Result<Option<SecretString>, String>) -> Option<WebhookSecret> {
         let parsed = match secret {
             Ok(Some(text)) => WebhookSecret::parse(text.expose_secret()).map_err(|error| error.to_string()),
@@ -187,8 +205,9 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
 mod tests {
     use super::*;
 
-    fn secret() -> Result<Option<SecretString>, String> {
-        Ok(Some(SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")))
+    fn secret(name: &str) -> Result<Option<SecretString>, String> {
+        let known = (name == "PAYMENTS_WEBHOOK_SECRET").then_some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        Ok(known.map(SecretString::from))
     }
 
     #[test]
@@ -198,7 +217,7 @@ mod tests {
             name if name.ends_with("_URL") => Some("http://h:1/".to_owned()),
             _ => None,
         };
-        let settings = Settings::from(get, secret()).unwrap();
+        let settings = Settings::from(get, secret).unwrap();
         assert_eq!(settings.listen.to_string(), DEFAULT_LISTEN);
         assert_eq!(settings.public_url, "http://h:1");
         assert_eq!(settings.broker_prefix, "");
@@ -206,9 +225,13 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_at_once() {
-        let mistakes = Settings::from(|_| None, Ok(None)).unwrap_err();
+        let mistakes = Settings::from(|_| None, |_| Ok(None)).unwrap_err();
         assert_eq!(mistakes.len(), 6, "{mistakes:?}");
-        let mistakes = Settings::from(|_| Some("nonsense".to_owned()), secret()).unwrap_err();
+        let mistakes = Settings::from(|_| Some("nonsense".to_owned()), secret).unwrap_err();
         assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+        let wrong_keys = |_| Ok(Some(SecretString::from("1 secret-itself")));
+        let mistakes = Settings::from(|_| None, wrong_keys).unwrap_err();
+        let mistake = "DRAW_KEYS: line 1 must be a number and 32 bytes in base64";
+        assert!(mistakes.iter().any(|known| known == mistake), "{mistakes:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP surface.
 
 mod document;
+mod draws;
 mod health;
 mod layers;
 mod orders;
@@ -13,6 +14,7 @@ mod shopper;
 mod signals;
 mod webhooks;
 
+pub use draws::DrawView;
 pub use document::{Kind, Refusals, Refuses};
 pub use problems::ApiProblem;
 pub use segment::Segment;
@@ -20,6 +22,7 @@ pub use signals::Sources;
 
 use crate::{
     catalog::{Catalog, Nudge},
+    draws::Draws,
     orders::{Counter, Intake},
     web,
 };
@@ -42,6 +45,7 @@ pub struct Shop {
     pub catalog: Arc<Catalog>,
     pub nudge: Arc<Nudge>,
     pub intake: Intake,
+    pub draws: Draws,
     pub counter: Counter,
     pub passes: RemoteKeys,
     pub webhook_secret: WebhookSecret,
@@ -66,6 +70,12 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(orders::show))
         .routes(routes!(orders::pay))
         .routes(routes!(orders::cancel))
+        .routes(routes!(draws::list))
+        .routes(routes!(draws::show, draws::arrange, draws::cancel))
+        .routes(routes!(draws::log))
+        .routes(routes!(draws::check))
+        .routes(routes!(draws::stand, draws::enter, draws::leave))
+        .routes(routes!(draws::receipt))
         .routes(routes!(webhooks::payments))
         .routes(routes!(web::assets::asset))
         .routes(routes!(health::live))

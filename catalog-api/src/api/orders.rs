@@ -63,6 +63,7 @@ pub async fn place(
         key: IdempotencyKey::from_headers(keys)?,
         basket: Basket::parse(&body)?,
         shopper: shopper.id,
+        member: None,
         session_start_unix_ms: shopper.session_start_unix_ms,
         wait: wait.0,
         accepted_at_unix_ms: shop.clock.unix_ms(),

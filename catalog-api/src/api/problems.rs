@@ -1,7 +1,10 @@
 //! Every error of the surface, in the words that the visitor sees. What we know beyond that goes to the log here.
 
 use super::{Kind, Refuses};
-use crate::orders::{CancelError, FindError, PayError, PlaceError, SettleError};
+use crate::{
+    orders::{CancelError, FindError, PayError, PlaceError, SettleError},
+    store::ClaimError,
+};
 use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
@@ -59,6 +62,9 @@ impl ApiProblem {
                 "Unknown product",
                 "A product of this order is not sold here.",
             ),
+            Some(Refusal::NoRight) => {
+                no_right("This order has no right to what is sold by draw, or not any more.")
+            }
             Some(Refusal::Invalid) => Self::new(
                 422,
                 "invalid-order",
@@ -71,16 +77,17 @@ impl ApiProblem {
     }
 
     /// The problem of somebody who may come again, soon.
-    fn later(name: &str, title: &str, detail: &str) -> Self {
+    pub(super) fn later(name: &str, title: &str, detail: &str) -> Self {
         Self::new(503, name, title, detail).header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    #[must_use]
+    pub(super) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem = Box::new(self.problem.with(name, value));
         self
     }
 
-    fn unavailable(error: &dyn Error) -> Self {
+    pub(super) fn unavailable(error: &dyn Error) -> Self {
         log("cannot serve now", error);
         Self::later(
             "unavailable",
@@ -89,7 +96,7 @@ impl ApiProblem {
         )
     }
 
-    fn not_confirmed(error: &dyn Error) -> Self {
+    pub(super) fn not_confirmed(error: &dyn Error) -> Self {
         log("no confirm from the broker", error);
         let detail =
             "It is not known whether this was taken. Send the same request again: it cannot happen twice.";
@@ -103,6 +110,7 @@ pub struct Refused;
 impl Refuses for Refused {
     const KINDS: &'static [Kind] = &[
         (409, "sold-out"),
+        (403, "purchase-right-required"),
         (422, "unknown-product"),
         (422, "invalid-order"),
     ];
@@ -114,6 +122,16 @@ impl IntoResponse for ApiProblem {
         response.headers_mut().extend(self.headers);
         response
     }
+}
+
+/// A product is sold by draw.
+fn no_right(detail: &str) -> ApiProblem {
+    ApiProblem::new(
+        403,
+        "purchase-right-required",
+        "A right to buy is required",
+        detail,
+    )
 }
 
 fn sold_out(detail: &str) -> ApiProblem {
@@ -174,6 +192,9 @@ impl Refuses for PlaceError {
         (422, "idempotency-key-reused"),
         (422, "unknown-product"),
         (409, "sold-out"),
+        (403, "purchase-right-required"),
+        (409, "purchase-right-in-use"),
+        (503, "unavailable"),
         (503, "not-confirmed"),
     ];
 }
@@ -205,6 +226,17 @@ impl From<PlaceError> for ApiProblem {
             PlaceError::SoldOut(product) => {
                 sold_out(&format!("Not enough is left of {product}.")).with("product_id", json!(product))
             }
+            PlaceError::Right(ClaimError::NoRight(product)) => {
+                let detail = format!("{product} is sold by draw: one unit to whoever holds a right to it.");
+                no_right(&detail).with("product_id", json!(product))
+            }
+            PlaceError::Right(ClaimError::InUse { product, order_id }) => {
+                let detail = format!("Another order of yours has the right to {product}.");
+                Self::new(409, "purchase-right-in-use", "The right is in use", detail)
+                    .with("product_id", json!(product))
+                    .with("order_id", json!(order_id))
+            }
+            PlaceError::Right(ClaimError::Unavailable(_)) => Self::unavailable(&error),
             PlaceError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }

@@ -1,11 +1,10 @@
 //! The secrets of draws: derived from a key, so that a row that is lost loses none, and stored nowhere.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use catalog_domain::draw::draw_secret;
 use contract::DrawId;
 use fairness::{Commitment, Secret, commitment};
-use hkdf::Hkdf;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use std::fmt;
 
 /// More keys than draws are on at once.
@@ -55,13 +54,13 @@ impl DrawSecrets {
 
     /// What a new draw is committed to.
     pub fn commitment(&self, draw: &DrawId) -> Commitment {
-        let secret = self.masters.first().map(|master| derive(master, draw));
+        let secret = self.masters.first().map(|master| draw_secret(master, draw));
         commitment(&secret.unwrap_or(Secret([0; 32])))
     }
 
     /// The secret that a draw was committed to, if one of the keys is the one that was first then.
     pub fn promised(&self, draw: &DrawId, promise: &Commitment) -> Option<Secret> {
-        let mut secrets = self.masters.iter().map(|master| derive(master, draw));
+        let mut secrets = self.masters.iter().map(|master| draw_secret(master, draw));
         secrets.find(|secret| commitment(secret) == *promise)
     }
 }
@@ -70,14 +69,6 @@ fn key(line: &str) -> Option<[u8; 32]> {
     let (number, key) = line.split_once(char::is_whitespace)?;
     number.parse::<u8>().ok()?;
     STANDARD.decode(key.trim()).ok()?.try_into().ok()
-}
-
-fn derive(master: &[u8; 32], draw: &DrawId) -> Secret {
-    let info = format!("catalog-api/draw/1 {draw}");
-    let mut secret = [0; 32];
-    // 32 bytes are far below what HKDF can give.
-    let _ = Hkdf::<Sha256>::new(None, master).expand(info.as_bytes(), &mut secret);
-    Secret(secret)
 }
 
 #[cfg(test)]

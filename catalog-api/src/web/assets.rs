@@ -11,12 +11,16 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 5] = [
+const ASSETS: [(&str, &str, &str); 8] = [
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
     ("product.js", SCRIPT, include_str!("../../web/product.js")),
     ("order.js", SCRIPT, include_str!("../../web/order.js")),
+    ("draw.js", SCRIPT, include_str!("../../web/draw.js")),
+    ("draw-check.js", SCRIPT, include_str!("../../web/draw-check.js")),
+    // There is one verifier for browsers: that of the waiting room's own page.
+    ("verify.js", SCRIPT, include_str!("../../../waiting-room/src/pages/assets/verify.js")),
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.

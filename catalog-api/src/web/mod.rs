@@ -1,7 +1,10 @@
 //! The demo's storefront: a few pages that work from the same addresses as the JSON.
 
 pub mod assets;
+mod draws;
 mod template;
+
+pub use draws::{draw_check_page, draw_page, draws_page};
 
 use crate::catalog::Shelf;
 use axum::{

@@ -4,6 +4,7 @@ mod decisions;
 mod ledger;
 mod payment;
 mod place;
+mod rights;
 mod snapshot;
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ pub(super) async fn load(
         orders,
         ..Snapshot::default()
     };
+    read_rights(connection, &wanted.orders, &mut snapshot).await?;
     if wanted.payments {
         read_payments(connection, wanted, &mut snapshot).await?;
     }
@@ -88,6 +89,7 @@ struct ProductRow {
     price_minor: i64,
     currency: String,
     hold_seconds: i32,
+    by_draw: bool,
     on_hand: i64,
     held: i64,
     sold: i64,
@@ -103,6 +105,7 @@ impl ProductRow {
             name: self.name,
             price: Money::new(self.price_minor, currency),
             hold_lasts: Duration::seconds(self.hold_seconds.into()),
+            by_draw: self.by_draw,
             stock: Stock {
                 on_hand: self.on_hand,
                 held: self.held,
@@ -120,7 +123,10 @@ async fn lock_stock(
     wanted: &Wanted,
 ) -> Result<HashMap<ProductId, Product>, StoreError> {
     let rows: Vec<ProductRow> = sqlx::query_as(
-        "SELECT products.id, name, price_minor, currency, hold_seconds, on_hand, held, sold, version
+        "SELECT products.id, name, price_minor, currency, hold_seconds, on_hand, held, sold, version,
+                EXISTS (SELECT FROM draws
+                         WHERE draws.product_id = products.id
+                           AND draws.stage NOT IN ('finished', 'cancelled')) AS by_draw
            FROM stock JOIN products ON products.id = stock.product_id
           WHERE stock.product_id IN (SELECT unnest($1::text[])
                                       UNION
@@ -266,6 +272,35 @@ impl OrderRow {
             total: Money::new(self.total_minor?, currency),
         })
     }
+}
+
+/// Which of the orders have rights to what is sold by draw. They are locked, so that no right is taken from its order
+/// while that is decided.
+async fn read_rights(
+    connection: &mut PgConnection,
+    orders: &[Uuid],
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
+    if !snapshot.products.values().any(|product| product.by_draw) {
+        return Ok(());
+    }
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "SELECT order_id, product_id
+           FROM purchase_rights
+          WHERE order_id = ANY ($1) AND state = 'open'
+            FOR SHARE",
+    )
+    .bind(orders)
+    .fetch_all(connection)
+    .await?;
+    for (order, product) in rows {
+        let unreadable = |_| StoreError::Unreadable {
+            table: "purchase_rights",
+        };
+        let product = product.parse().map_err(unreadable)?;
+        snapshot.rights.insert((OrderId::from_uuid(order), product));
+    }
+    Ok(())
 }
 
 #[derive(FromRow)]

@@ -83,6 +83,8 @@ pub enum Refusal {
     SoldOut,
     /// At least one product does not exist.
     UnknownProduct,
+    /// A product is sold by draw, and the order has no right to it.
+    NoRight,
     /// The lines do not make a valid order (none, too many, two currencies, a sum too large).
     Invalid,
 }
@@ -93,6 +95,7 @@ impl Refusal {
         match self {
             Self::SoldOut => "sold_out",
             Self::UnknownProduct => "unknown_product",
+            Self::NoRight => "no_right",
             Self::Invalid => "invalid",
         }
     }
@@ -102,7 +105,7 @@ impl FromStr for Refusal {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        [Self::SoldOut, Self::UnknownProduct, Self::Invalid]
+        [Self::SoldOut, Self::UnknownProduct, Self::NoRight, Self::Invalid]
             .into_iter()
             .find(|refusal| refusal.as_str() == text)
             .ok_or(UnknownWord)
@@ -172,7 +175,12 @@ mod tests {
             assert_eq!(word.parse(), Ok(state));
             assert_eq!(serde_json::to_value(state).unwrap(), word);
         }
-        for refusal in [Refusal::SoldOut, Refusal::UnknownProduct, Refusal::Invalid] {
+        for refusal in [
+            Refusal::SoldOut,
+            Refusal::UnknownProduct,
+            Refusal::NoRight,
+            Refusal::Invalid,
+        ] {
             assert_eq!(refusal.as_str().parse(), Ok(refusal));
             assert_eq!(serde_json::to_value(refusal).unwrap(), refusal.as_str());
         }

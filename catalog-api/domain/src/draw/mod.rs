@@ -7,6 +7,7 @@
 mod book;
 mod phase;
 mod right;
+mod secret;
 mod selling;
 mod standing;
 mod terms;
@@ -17,6 +18,7 @@ mod model;
 pub use book::{Book, Group, WITHDRAWN_BEGINS, log_room};
 pub use phase::{Due, Phase, Stage, Window};
 pub use right::{Claim, NoRight, OrderFate, Right, RightState, Settled};
+pub use secret::draw_secret;
 pub use selling::Sale;
 pub use standing::{Entered, Standing, standing};
 pub use terms::{Terms, TermsError};

@@ -34,6 +34,7 @@ pub struct Window {
 
 /// Where a draw stands, as shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The window is not open yet.

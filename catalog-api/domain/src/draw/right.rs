@@ -132,7 +132,7 @@ impl OrderFate {
                 | OrderState::RefundDue
                 | OrderState::Refunded,
             ) => Self::Ended,
-            Some(_) => Self::Paid,
+            Some(OrderState::Paid) => Self::Paid,
         }
     }
 }

@@ -27,7 +27,9 @@ pub struct Terms {
 /// Why a body describes no draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TermsError {
-    /// Not JSON, or of another shape.
+    /// Not JSON.
+    NotJson(String),
+    /// JSON of another shape: a field is missing, unknown or of the wrong type.
     Shape(String),
     /// The right shape with wrong values; every mistake is listed.
     Values(Vec<Mistake>),
@@ -52,7 +54,7 @@ impl Terms {
     /// # Errors
     /// [`TermsError`].
     pub fn parse(body: &[u8], now: OffsetDateTime) -> Result<Self, TermsError> {
-        let raw: Raw = serde_json::from_slice(body).map_err(|error| TermsError::Shape(error.to_string()))?;
+        let raw: Raw = serde_json::from_slice(body).map_err(classify)?;
         let mut reader = Reader::default();
         let product_id = reader.product(&raw.product_id);
         let title = reader.title(&raw.title);
@@ -69,6 +71,14 @@ impl Terms {
             }),
             _ => Err(TermsError::Values(reader.mistakes)),
         }
+    }
+}
+
+fn classify(error: serde_json::Error) -> TermsError {
+    if error.is_data() {
+        TermsError::Shape(error.to_string())
+    } else {
+        TermsError::NotJson(error.to_string())
     }
 }
 
@@ -199,6 +209,10 @@ mod tests {
         untimely["opens_at"] = json!("soon");
         for body in [json!({}), json!([]), extra, untimely] {
             assert!(matches!(parse(&body), Err(TermsError::Shape(_))), "{body}");
+        }
+        for body in ["", "{", "no"] {
+            let parsed = Terms::parse(body.as_bytes(), NOW);
+            assert!(matches!(parsed, Err(TermsError::NotJson(_))), "{body}");
         }
     }
 }

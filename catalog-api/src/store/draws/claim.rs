@@ -23,7 +23,7 @@ pub enum ClaimError {
         order_id: OrderId,
     },
     /// It is not known.
-    #[error("rights cannot be looked up")]
+    #[error("look a right up")]
     Unavailable(#[source] DrawStoreError),
 }
 

@@ -54,7 +54,9 @@ impl Ledger {
             .cloned()
             .and_then(|order| order.hold_again(self.now));
         let Some((order, hold)) = again else { return false };
-        let taken = order.purchase().is_some_and(|purchase| self.take_units(purchase));
+        let taken = order
+            .purchase()
+            .is_some_and(|purchase| self.has_rights(id, purchase) && self.take_units(purchase));
         if taken {
             self.books.orders.insert(id, order);
             self.enter_hold(id, hold);

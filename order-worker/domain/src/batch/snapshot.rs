@@ -14,6 +14,8 @@ pub struct Product {
     pub price: Money,
     /// How long its units are held for their payment.
     pub hold_lasts: Duration,
+    /// It is sold by draw: to orders that have a right, and to nobody else.
+    pub by_draw: bool,
     /// Its stock; the shell has locked the row.
     pub stock: Stock,
 }
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub products: HashMap<ProductId, Product>,
     /// Orders by identifier.
     pub orders: HashMap<OrderId, Order>,
+    /// The rights that orders have to products that are sold by draw; the shell has locked them.
+    pub rights: HashSet<(OrderId, ProductId)>,
     /// The reports (by the provider's event id) that were acted on before.
     pub seen_reports: HashSet<String>,
     /// The payments that were captured before, by order.

@@ -113,6 +113,7 @@ impl Store {
             name: format!("Product {number}"),
             price,
             hold_lasts: HOLD,
+            by_draw: false,
             stock,
         };
         self.books.products.insert(product_id(number), product);
