@@ -5,6 +5,7 @@ use crate::{
     api::{Shop, Sources, metrics_router, router},
     catalog::{Catalog, Nudge, keep_fresh},
     draws::{Draws, Entrance, NoticeBoard, keep_posted, run_draws, take_entries},
+    members::{Revoked, Tokens},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
     store::{DrawStore, OrderReader, order_reader, read_orders},
@@ -13,6 +14,7 @@ use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
+use mail::{Mailer, Outbox};
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
@@ -23,8 +25,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// Connections to PostgreSQL: the readers of orders and products, and readiness.
-const POOL_SIZE: u32 = 4;
+/// Connections to PostgreSQL: the readers of orders and products, members, mails, and readiness.
+const POOL_SIZE: u32 = 10;
 /// Connections for draws: their steps, the groups that enter, what is shown, and how members stand.
 const DRAWS_POOL_SIZE: u32 = 6;
 
@@ -35,6 +37,7 @@ struct Parts {
     publisher: Publisher,
     heard: Heard,
     draws: Draws,
+    revoked: Arc<Revoked>,
 }
 
 /// Where events go.
@@ -59,6 +62,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let sources = Sources {
         catalog: Arc::clone(&parts.heard.catalog),
         undecided: parts.heard.undecided.clone(),
+        pool: parts.pool.clone(),
     };
     let shop = shop(settings, parts)?;
     info!(address = %listen, "the shop listens");
@@ -83,7 +87,7 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let topology = Topology::new(&settings.broker_prefix);
     let broker = Broker::new(settings.amqp_url.expose_secret(), topology, "catalog-api")?;
     let (reader, questions) = order_reader();
-    let heard = Heard::default();
+    let (heard, revoked) = (Heard::default(), Arc::<Revoked>::default());
 
     // Not one of the tasks that stop first: requests that are being finished still look orders up.
     tokio::spawn(read_orders(pool.clone(), questions));
@@ -100,11 +104,19 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
         "events",
         hear(EventSubscription::new(&broker), heard.clone(), shutdown.token()),
     );
+    shutdown.spawn(
+        "ended sign-ins",
+        Arc::clone(&revoked).follow(pool.clone(), shutdown.token()),
+    );
+    let members = &settings.members;
+    let mailer = Mailer::new(pool.clone(), Arc::clone(&members.personal), &members.mail)?;
+    shutdown.spawn("mails", mailer.run(shutdown.token()));
     Ok(Parts {
         pool,
         reader,
         publisher: Publisher::start(&broker),
         heard,
+        revoked,
         draws: start_draws(settings, shutdown)?,
     })
 }
@@ -112,7 +124,9 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
 /// Starts what draws need, on connections of their own: a rush into a draw keeps no order waiting.
 fn start_draws(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Draws> {
     let pool = database::pool(settings.database_url.expose_secret(), DRAWS_POOL_SIZE)?;
-    let (store, board) = (DrawStore::new(pool), Arc::new(NoticeBoard::default()));
+    let mails = Outbox::new(Arc::clone(&settings.members.personal));
+    let store = DrawStore::new(pool, mails, &settings.public_url);
+    let board = Arc::new(NoticeBoard::default());
     let (entrance, wishes) = Entrance::open();
     let secrets = settings.draw_keys.clone();
     // Not one of the tasks that stop first: requests that are being finished still enter.
@@ -121,15 +135,13 @@ fn start_draws(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Draws
         "draws shown",
         keep_posted(Arc::clone(&board), store.clone(), shutdown.token()),
     );
-    shutdown.spawn(
-        "draws",
-        run_draws(
-            store.clone(),
-            Arc::clone(&board),
-            secrets.clone(),
-            shutdown.token(),
-        ),
+    let drawing = run_draws(
+        store.clone(),
+        Arc::clone(&board),
+        secrets.clone(),
+        shutdown.token(),
     );
+    shutdown.spawn("draws", drawing);
     Ok(Draws {
         board,
         entrance,
@@ -146,6 +158,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         publisher,
         heard,
         draws,
+        revoked,
     } = parts;
     let Heard {
         catalog,
@@ -183,6 +196,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
             provider,
             public_url,
         },
+        tokens: Tokens::new(settings.members.tokens, revoked),
         passes: RemoteKeys::at(settings.jwks_url.clone(), jwks.clone()),
         webhook_secret: settings.webhook_secret,
         clock: Arc::new(SystemClock),

@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod catalog;
 mod draws;
+mod members;
 mod orders;
 pub mod seed;
 mod server;

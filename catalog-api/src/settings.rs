@@ -1,6 +1,11 @@
 //! What the process is told by its environment.
 
+mod members;
+
+pub use members::{MemberSettings, PersonalKeys, personal_keys};
+
 use crate::draws::DrawSecrets;
+use members::Secret;
 use payments::webhooks::WebhookSecret;
 use process::Exit;
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +38,8 @@ pub struct Settings {
     pub draw_keys: Option<DrawSecrets>,
     /// `PAYMENTS_WEBHOOK_SECRET` or `PAYMENTS_WEBHOOK_SECRET_FILE`: shared with the payment provider.
     pub webhook_secret: WebhookSecret,
+    /// What members need.
+    pub members: MemberSettings,
 }
 
 /// `DATABASE_URL` alone, for commands that need nothing else.
@@ -53,14 +60,11 @@ impl Settings {
     /// # Errors
     /// Every mistake, one a line.
     pub fn from_env() -> Result<Self, Vec<String>> {
-        let secret = |name| process::read_secret(name).map_err(|error| error.to_string());
-        Self::from(|name| std::env::var(name).ok(), secret)
+        let secret = |name: &str| process::read_secret(name).map_err(|error| error.to_string());
+        Self::from(|name| std::env::var(name).ok(), &secret)
     }
 
-    fn from(
-        get: impl Fn(&str) -> Option<String>,
-        secret: impl Fn(&'static str) -> Result<Option<SecretString>, String>,
-    ) -> Result<Self, Vec<String>> {
+    fn from(get: impl Fn(&str) -> Option<String>, secret: Secret<'_>) -> Result<Self, Vec<String>> {
         let mut reader = Reader {
             get,
             mistakes: Vec::new(),
@@ -69,6 +73,7 @@ impl Settings {
         let metrics_listen = reader.metrics_listen();
         let webhook_secret = reader.webhook_secret(secret("PAYMENTS_WEBHOOK_SECRET"));
         let draw_keys = reader.draw_keys(secret("DRAW_KEYS"));
+        let members = MemberSettings::read(secret, &|name| (reader.get)(name), &mut reader.mistakes);
         let read = Unfinished {
             database_url: reader.required(DATABASE_URL, DATABASE_EXAMPLE).into(),
             amqp_url: reader
@@ -83,9 +88,9 @@ impl Settings {
             public_url: reader.url("CATALOG_API_PUBLIC_URL"),
             draw_keys,
         };
-        match (listen, webhook_secret) {
-            (Some(listen), Some(secret)) if reader.mistakes.is_empty() => {
-                Ok(read.with(listen, metrics_listen, secret))
+        match (listen, webhook_secret, members) {
+            (Some(listen), Some(secret), Some(members)) if reader.mistakes.is_empty() => {
+                Ok(read.with(listen, metrics_listen, secret, members))
             }
             _ => Err(reader.mistakes),
         }
@@ -109,6 +114,7 @@ impl Unfinished {
         listen: SocketAddr,
         metrics_listen: Option<SocketAddr>,
         webhook_secret: WebhookSecret,
+        members: MemberSettings,
     ) -> Settings {
         let Self {
             database_url,
@@ -130,6 +136,7 @@ impl Unfinished {
             public_url,
             draw_keys,
             webhook_secret,
+            members,
         }
     }
 }
@@ -206,18 +213,25 @@ mod tests {
     use super::*;
 
     fn secret(name: &str) -> Result<Option<SecretString>, String> {
-        let known = (name == "PAYMENTS_WEBHOOK_SECRET").then_some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        Ok(known.map(SecretString::from))
+        let text = match name {
+            "PAYMENTS_WEBHOOK_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "BLIND_INDEX_KEY" => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "SMTP_URL" => "smtp://127.0.0.1:25",
+            "WAITING_ROOM_ORIGIN_SECRET" => return Ok(None),
+            _ => "1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        };
+        Ok(Some(SecretString::from(text)))
     }
 
     #[test]
     fn what_has_a_default_need_not_be_set() {
         let get = |name: &str| match name {
             "DATABASE_URL" | "AMQP_URL" => Some("x".to_owned()),
+            "MAIL_FROM" => Some("shop@shop.example".to_owned()),
             name if name.ends_with("_URL") => Some("http://h:1/".to_owned()),
             _ => None,
         };
-        let settings = Settings::from(get, secret).unwrap();
+        let settings = Settings::from(get, &secret).unwrap();
         assert_eq!(settings.listen.to_string(), DEFAULT_LISTEN);
         assert_eq!(settings.public_url, "http://h:1");
         assert_eq!(settings.broker_prefix, "");
@@ -225,13 +239,14 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_at_once() {
-        let mistakes = Settings::from(|_| None, |_| Ok(None)).unwrap_err();
-        assert_eq!(mistakes.len(), 6, "{mistakes:?}");
-        let mistakes = Settings::from(|_| Some("nonsense".to_owned()), secret).unwrap_err();
-        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
-        let wrong_keys = |_| Ok(Some(SecretString::from("1 secret-itself")));
-        let mistakes = Settings::from(|_| None, wrong_keys).unwrap_err();
-        let mistake = "DRAW_KEYS: line 1 must be a number and 32 bytes in base64";
-        assert!(mistakes.iter().any(|known| known == mistake), "{mistakes:?}");
+        let mistakes = Settings::from(|_| None, &|_| Ok(None)).unwrap_err();
+        assert_eq!(mistakes.len(), 11, "{mistakes:?}");
+        let nonsense = |_: &str| Ok(Some(SecretString::from("nonsense")));
+        let mistakes = Settings::from(|_| Some("nonsense".to_owned()), &nonsense).unwrap_err();
+        assert_eq!(mistakes.len(), 12, "{mistakes:?}");
+        assert!(
+            !mistakes.concat().contains("nonsense"),
+            "no secret is shown: {mistakes:?}"
+        );
     }
 }

@@ -4,18 +4,21 @@ mod document;
 mod draws;
 mod health;
 mod layers;
+mod member;
+mod member_keys;
 mod orders;
 mod prefer;
 mod problems;
 mod products;
 mod request_body;
+mod same_origin;
 mod segment;
 mod shopper;
 mod signals;
 mod webhooks;
 
-pub use draws::DrawView;
 pub use document::{Kind, Refusals, Refuses};
+pub use draws::DrawView;
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
@@ -23,6 +26,7 @@ pub use signals::Sources;
 use crate::{
     catalog::{Catalog, Nudge},
     draws::Draws,
+    members::Tokens,
     orders::{Counter, Intake},
     web,
 };
@@ -48,6 +52,7 @@ pub struct Shop {
     pub draws: Draws,
     pub counter: Counter,
     pub passes: RemoteKeys,
+    pub tokens: Tokens,
     pub webhook_secret: WebhookSecret,
     pub clock: Arc<dyn Clock>,
     pub pool: PgPool,
@@ -85,20 +90,27 @@ fn routes() -> OpenApiRouter<SharedShop> {
 /// Every address, with what holds for all of them. The order of the layers counts: the last is the outermost.
 pub fn router(shop: SharedShop) -> Router {
     Router::from(routes())
+        .route("/members/jwks.json", get(member_keys::jwks))
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&shop),
+            same_origin::refuse_foreign,
+        ))
         .layer(middleware::from_fn(layers::limit_time))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn(layers::measure))
         .with_state(shop)
 }
 
-/// The metrics, and the signals that the edge goes by, for a listener that shoppers do not reach.
+/// The metrics, and what the edge goes by (signals, and tokens that were taken back), for a listener that shoppers do not
+/// reach.
 pub fn metrics_router(metrics: PrometheusHandle, sources: Sources) -> Router {
     Router::new()
         .route("/metrics", get(move || async move { metrics.render() }))
         .route("/signals", get(signals::show))
+        .route("/revocations", get(member_keys::revocations))
         .with_state(sources)
         .fallback(layers::no_such_address)
 }

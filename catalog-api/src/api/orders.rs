@@ -63,8 +63,8 @@ pub async fn place(
         key: IdempotencyKey::from_headers(keys)?,
         basket: Basket::parse(&body)?,
         shopper: shopper.id,
-        member: None,
-        session_start_unix_ms: shopper.session_start_unix_ms,
+        member: shopper.member,
+        since_unix_ms: shopper.since_unix_ms,
         wait: wait.0,
         accepted_at_unix_ms: shop.clock.unix_ms(),
     };
@@ -98,7 +98,13 @@ pub async fn show(
     shopper: Result<Shopper, ApiProblem>,
 ) -> Result<Response, ApiProblem> {
     let page = wants_page(&headers);
-    let found = async { Ok::<_, ApiProblem>(shop.counter.find(&shopper?.id, order_id(&id)?, wait.0).await?) };
+    let found = async {
+        Ok::<_, ApiProblem>(
+            shop.counter
+                .find(&shopper?.owners(), order_id(&id)?, wait.0)
+                .await?,
+        )
+    };
     match found.await {
         Ok(order) if page => Ok(web::order_page(&order)),
         Ok(order) => Ok(wait.applied_to(private(StatusCode::OK, &order))),
@@ -132,7 +138,7 @@ pub async fn pay(
     shopper: Shopper,
     id: Segment,
 ) -> Result<Response, ApiProblem> {
-    let checkout = shop.counter.pay(&shopper.id, order_id(&id)?).await?;
+    let checkout = shop.counter.pay(&shopper.owners(), order_id(&id)?).await?;
     let body = Json(CheckoutLink {
         checkout_url: checkout.url,
     });
@@ -162,7 +168,10 @@ pub async fn cancel(
     id: Segment,
     wait: Wait,
 ) -> Result<Response, ApiProblem> {
-    let order = shop.counter.cancel(&shopper.id, order_id(&id)?, wait.0).await?;
+    let order = shop
+        .counter
+        .cancel(&shopper.owners(), order_id(&id)?, wait.0)
+        .await?;
     let decided = order.state == OrderState::Cancelled;
     let status = if decided {
         StatusCode::OK

@@ -87,7 +87,7 @@ impl ApiProblem {
         self
     }
 
-    pub(super) fn unavailable(error: &dyn Error) -> Self {
+    pub fn unavailable(error: &dyn Error) -> Self {
         log("cannot serve now", error);
         Self::later(
             "unavailable",

@@ -3,14 +3,13 @@
 
 use crate::store::{DrawStore, Entrant, Entry, NotTaken};
 use catalog_domain::limits::DRAW_GROUP_MAX;
-use contract::DrawId;
+use contract::{DrawId, MemberId};
 use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
 use tracing::warn;
-use uuid::Uuid;
 
 /// Members who may wait; beyond it they are told to try again.
 const WAITING_MAX: usize = 20_000;
@@ -53,7 +52,7 @@ impl Entrance {
     ///
     /// # Errors
     /// [`EnterError`].
-    pub async fn enter(&self, draw: DrawId, member: Uuid) -> Result<Entry, EnterError> {
+    pub async fn enter(&self, draw: DrawId, member: MemberId) -> Result<Entry, EnterError> {
         let entrant = Entrant {
             member,
             entry_id: clock::random_bytes(),

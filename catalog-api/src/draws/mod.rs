@@ -12,9 +12,8 @@ pub use steps::run_draws;
 
 use crate::store::{ClaimError, DrawStore};
 use catalog_domain::Basket;
-use contract::{OrderId, ProductId};
+use contract::{MemberId, OrderId, ProductId};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// A right is for so many units.
 const UNITS_OF_A_RIGHT: u32 = 1;
@@ -39,7 +38,7 @@ impl Draws {
     /// [`ClaimError`].
     pub async fn claim(
         &self,
-        member: Option<Uuid>,
+        member: Option<MemberId>,
         order_id: OrderId,
         basket: &Basket,
     ) -> Result<(), ClaimError> {

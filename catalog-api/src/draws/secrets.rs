@@ -1,30 +1,16 @@
 //! The secrets of draws: derived from a key, so that a row that is lost loses none, and stored nowhere.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use catalog_domain::draw::draw_secret;
 use contract::DrawId;
 use fairness::{Commitment, Secret, commitment};
+use sealing::{KeyTextError, parse_ring};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
-
-/// More keys than draws are on at once.
-const KEYS_MAX: usize = 16;
 
 /// A key ring. The first key is for new draws; a draw is revealed with whichever fits its commitment.
 #[derive(Clone)]
 pub struct DrawSecrets {
     masters: Vec<[u8; 32]>,
-}
-
-/// What is wrong with a key ring; never what is in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SecretsError {
-    /// A line that is no key.
-    #[error("line {0} must be a number and 32 bytes in base64")]
-    Line(usize),
-    /// No key at all, or too many.
-    #[error("must have 1 to {KEYS_MAX} keys, a line each")]
-    Count,
 }
 
 impl fmt::Debug for DrawSecrets {
@@ -34,22 +20,15 @@ impl fmt::Debug for DrawSecrets {
 }
 
 impl DrawSecrets {
-    /// The ring that `text` describes, as the edge's: a line a key, `<number> <32 bytes in base64>`; lines that begin
-    /// with `#` are comments.
+    /// The ring that `text` describes: a line a key, `<number> <32 bytes in base64>`; lines that begin with `#` are
+    /// comments.
     ///
     /// # Errors
-    /// [`SecretsError`].
-    pub fn read(text: &SecretString) -> Result<Self, SecretsError> {
-        let lines = text.expose_secret().lines().map(str::trim).zip(1..);
-        let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
-        let masters = lines
-            .map(|(line, number)| key(line).ok_or(SecretsError::Line(number)))
-            .collect::<Result<Vec<_>, _>>()?;
-        if (1..=KEYS_MAX).contains(&masters.len()) {
-            Ok(Self { masters })
-        } else {
-            Err(SecretsError::Count)
-        }
+    /// What is wrong with the text, without showing it.
+    pub fn read(text: &SecretString) -> Result<Self, KeyTextError> {
+        let keys = parse_ring(text.expose_secret())?;
+        let masters = keys.into_iter().map(|(_, key)| key).collect();
+        Ok(Self { masters })
     }
 
     /// What a new draw is committed to.
@@ -65,41 +44,34 @@ impl DrawSecrets {
     }
 }
 
-fn key(line: &str) -> Option<[u8; 32]> {
-    let (number, key) = line.split_once(char::is_whitespace)?;
-    number.parse::<u8>().ok()?;
-    STANDARD.decode(key.trim()).ok()?.try_into().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::{Engine, engine::general_purpose::STANDARD};
 
-    fn ring(keys: &[u8]) -> Result<DrawSecrets, SecretsError> {
+    fn ring(keys: &[u8]) -> DrawSecrets {
         let line = |byte: &u8| format!("{byte} {}\n", STANDARD.encode([*byte; 32]));
         let text: String = keys.iter().map(line).collect();
-        DrawSecrets::read(&SecretString::from(format!("# ours\n{text}\n")))
+        DrawSecrets::read(&SecretString::from(format!("# ours\n{text}\n"))).unwrap()
     }
 
     #[test]
     fn a_promise_is_kept_after_the_keys_have_turned() {
         let (draw, other): (DrawId, DrawId) = ("spring".parse().unwrap(), "autumn".parse().unwrap());
-        let promise = ring(&[1]).unwrap().commitment(&draw);
-        let turned = ring(&[2, 1]).unwrap();
+        let promise = ring(&[1]).commitment(&draw);
+        let turned = ring(&[2, 1]);
         let secret = turned.promised(&draw, &promise).unwrap();
         assert_eq!(commitment(&secret), promise);
         assert_ne!(turned.commitment(&draw), promise, "a new draw has the new key");
-        assert_ne!(ring(&[1]).unwrap().commitment(&other), promise);
-        assert!(ring(&[2]).unwrap().promised(&draw, &promise).is_none());
+        assert_ne!(ring(&[1]).commitment(&other), promise);
+        assert!(ring(&[2]).promised(&draw, &promise).is_none());
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_line() {
-        assert_eq!(ring(&[]).unwrap_err(), SecretsError::Count);
-        for (text, line) in [("1 AAAA", 1), ("# c\n\nx", 3), ("256 AAAA", 1)] {
-            let read = DrawSecrets::read(&SecretString::from(text));
-            assert_eq!(read.unwrap_err(), SecretsError::Line(line), "{text}");
+    fn what_is_no_ring_is_refused_and_never_shown() {
+        for text in ["", "1 AAAA", "# c\n\nx"] {
+            assert!(DrawSecrets::read(&SecretString::from(text)).is_err(), "{text}");
         }
-        assert_eq!(format!("{:?}", ring(&[1]).unwrap()), "DrawSecrets { .. }");
+        assert_eq!(format!("{:?}", ring(&[1])), "DrawSecrets { .. }");
     }
 }

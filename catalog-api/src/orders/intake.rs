@@ -31,10 +31,9 @@ use crate::{
 };
 use broker::{PublishError, Publisher};
 use catalog_domain::{Basket, IdempotencyKey, Verdict, is_decided};
-use contract::{Command, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
+use contract::{Command, MemberId, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
-use uuid::Uuid;
 
 /// A request that is well formed.
 #[derive(Debug)]
@@ -42,9 +41,9 @@ pub struct PlaceRequest {
     /// Who asks.
     pub shopper: ShopperId,
     /// Who that is, if it is somebody who is signed in.
-    pub member: Option<Uuid>,
+    pub member: Option<MemberId>,
     /// When the shopper's session began, Unix milliseconds.
-    pub session_start_unix_ms: u64,
+    pub since_unix_ms: u64,
     /// The key that names the order among the shopper's.
     pub key: IdempotencyKey,
     /// What is wanted.
@@ -100,11 +99,7 @@ pub struct Intake {
 impl Intake {
     /// Takes an order. It is durable when this answers, and decided if the shopper waited long enough for that.
     pub async fn place(&self, request: PlaceRequest) -> Result<OrderView, PlaceError> {
-        let order_id = OrderId::derive(
-            &request.shopper,
-            request.key.as_str(),
-            request.session_start_unix_ms,
-        );
+        let order_id = OrderId::derive(&request.shopper, request.key.as_str(), request.since_unix_ms);
         // Before anything is published: the decision may come before the confirm does.
         let listener = request.wait.map(|_| self.waiting.listen(order_id));
         let known = match self.keys.request(order_id, &request.shopper, &request.basket) {

@@ -20,7 +20,11 @@ const ASSETS: [(&str, &str, &str); 8] = [
     ("draw.js", SCRIPT, include_str!("../../web/draw.js")),
     ("draw-check.js", SCRIPT, include_str!("../../web/draw-check.js")),
     // There is one verifier for browsers: that of the waiting room's own page.
-    ("verify.js", SCRIPT, include_str!("../../../waiting-room/src/pages/assets/verify.js")),
+    (
+        "verify.js",
+        SCRIPT,
+        include_str!("../../../waiting-room/src/pages/assets/verify.js"),
+    ),
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.

@@ -36,7 +36,11 @@ pub fn draw_check_page(draw: &DrawView) -> Response {
 }
 
 fn filled(template: &str, draw: &DrawView) -> String {
-    let (units, entries, called) = (units_text(draw.units), draw.entries.to_string(), draw.called.to_string());
+    let (units, entries, called) = (
+        units_text(draw.units),
+        draw.entries.to_string(),
+        draw.called.to_string(),
+    );
     let (phase, room) = (phase_text(draw.phase), log_room(&draw.id));
     let texts = [
         ("id", draw.id.as_str()),

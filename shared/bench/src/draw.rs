@@ -236,10 +236,11 @@ async fn run(shop: &Shop, pool: &PgPool, plan: &DrawPlan) -> anyhow::Result<Figu
 }
 
 async fn read_log(pool: &PgPool) -> anyhow::Result<String> {
-    let lines: Vec<String> = sqlx::query_scalar("SELECT line FROM draw_log WHERE draw_id = $1 ORDER BY line_number")
-        .bind(DRAW)
-        .fetch_all(pool)
-        .await?;
+    let lines: Vec<String> =
+        sqlx::query_scalar("SELECT line FROM draw_log WHERE draw_id = $1 ORDER BY line_number")
+            .bind(DRAW)
+            .fetch_all(pool)
+            .await?;
     Ok(format!("{}\n{}\n", Book::title(&DRAW.parse()?), lines.join("\n")))
 }
 

@@ -23,7 +23,10 @@ mod tests {
     #[test]
     fn secrets_are_as_ever() {
         let secret = draw_secret(&[1; 32], &"spring".parse().unwrap());
-        assert_eq!(Hex(&secret.0).to_string(), "1fa00c10f62b763ea1df2b8234317c49a7e8a730e5c05b4b6b089d128076a363");
+        assert_eq!(
+            Hex(&secret.0).to_string(),
+            "1fa00c10f62b763ea1df2b8234317c49a7e8a730e5c05b4b6b089d128076a363"
+        );
         assert!(secret != draw_secret(&[1; 32], &"autumn".parse().unwrap()));
         assert!(secret != draw_secret(&[2; 32], &"spring".parse().unwrap()));
     }

@@ -39,13 +39,13 @@ pub async fn enter(
 ) -> Result<Response, ApiProblem> {
     let notice = find(&shop, &id).await?;
     let draw = notice.draw.id.clone();
-    let entered = shop.draws.entrance.enter(draw.clone(), member.id.as_uuid()).await?;
+    let entered = shop.draws.entrance.enter(draw.clone(), member.id).await?;
     shop.draws.board.look_soon();
     let receipt = match &entered.receipt {
         Some(receipt) => receipt.clone(),
         None => {
             let store = &shop.draws.store;
-            let known = store.member(&notice.draw, member.id.as_uuid()).await;
+            let known = store.member(&notice.draw, member.id).await;
             let known = known.map_err(DrawsUnavailable)?.ok_or_else(no_entry)?;
             store.receipt(&draw, &known).await.map_err(DrawsUnavailable)?
         }
@@ -74,7 +74,7 @@ pub async fn leave(
     id: Segment,
 ) -> Result<StatusCode, ApiProblem> {
     let notice = find(&shop, &id).await?;
-    let left = shop.draws.store.leave(&notice.draw.id, member.id.as_uuid()).await;
+    let left = shop.draws.store.leave(&notice.draw.id, member.id).await;
     left.map_err(DrawsUnavailable)??;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -98,7 +98,7 @@ pub async fn stand(
     id: Segment,
 ) -> Result<Response, ApiProblem> {
     let notice = find(&shop, &id).await?;
-    let known = shop.draws.store.member(&notice.draw, member.id.as_uuid()).await;
+    let known = shop.draws.store.member(&notice.draw, member.id).await;
     let known = known.map_err(DrawsUnavailable)?;
     Ok(private(StandingView::of(&notice, known.as_ref())))
 }
@@ -123,7 +123,7 @@ pub async fn receipt(
 ) -> Result<Response, ApiProblem> {
     let notice = find(&shop, &id).await?;
     let (store, draw) = (&shop.draws.store, notice.draw.id.clone());
-    let known = store.member(&notice.draw, member.id.as_uuid()).await;
+    let known = store.member(&notice.draw, member.id).await;
     let known = known.map_err(DrawsUnavailable)?.ok_or_else(no_entry)?;
     let receipt = store.receipt(&draw, &known).await.map_err(DrawsUnavailable)?;
     let entry = Entry {

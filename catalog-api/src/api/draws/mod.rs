@@ -8,8 +8,8 @@ mod views;
 
 pub use arranging::{__path_arrange, __path_cancel, arrange, cancel};
 pub use entering::{__path_enter, __path_leave, __path_receipt, __path_stand, enter, leave, receipt, stand};
-pub use views::DrawView;
 pub use showing::{__path_check, __path_list, __path_log, __path_show, check, list, log, show};
+pub use views::DrawView;
 
 use super::{ApiProblem, Segment, Shop};
 use crate::draws::Notice;

@@ -43,11 +43,7 @@ impl Refuses for NotArranged {
 }
 
 impl Refuses for NotTaken {
-    const KINDS: &'static [Kind] = &[
-        (404, "unknown-draw"),
-        (409, "draw-not-open"),
-        (409, "draw-full"),
-    ];
+    const KINDS: &'static [Kind] = &[(404, "unknown-draw"), (409, "draw-not-open"), (409, "draw-full")];
 }
 
 impl Refuses for EnterError {

@@ -2,7 +2,7 @@
 
 use super::{DrawStore, DrawStoreError, read::claim, row::now};
 use catalog_domain::draw::{NoRight, Right};
-use contract::{OrderId, ProductId};
+use contract::{MemberId, OrderId, ProductId};
 use database::transaction;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
@@ -48,7 +48,7 @@ impl DrawStore {
     /// [`ClaimError`].
     pub async fn claim(
         &self,
-        member: Uuid,
+        member: MemberId,
         order_id: OrderId,
         products: &[ProductId],
     ) -> Result<(), ClaimError> {
@@ -68,7 +68,7 @@ impl DrawStore {
 
 async fn claim_one(
     connection: &mut PgConnection,
-    member: Uuid,
+    member: MemberId,
     order_id: OrderId,
     product: &ProductId,
 ) -> Result<Result<(), ClaimError>, DrawStoreError> {
@@ -81,7 +81,7 @@ async fn claim_one(
           LIMIT 1
             FOR UPDATE",
     )
-    .bind(member)
+    .bind(member.as_uuid())
     .bind(product.as_str())
     .fetch_optional(&mut *connection)
     .await?;

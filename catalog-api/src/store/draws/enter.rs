@@ -9,7 +9,7 @@ use catalog_domain::{
     draw::{Book, Group, Phase},
     limits::DRAW_ENTRIES_MAX,
 };
-use contract::DrawId;
+use contract::{DrawId, MemberId};
 use database::transaction;
 use fairness::{Leaf, Receipt, Tree};
 use sqlx::{FromRow, PgConnection};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 pub struct Entrant {
     /// Who.
-    pub member: Uuid,
+    pub member: MemberId,
     /// What stands for the entry in the log, if the member has none yet: random bytes.
     pub entry_id: Leaf,
 }
@@ -65,7 +65,7 @@ impl DrawStore {
         &self,
         draw: &DrawId,
         entrants: &[Entrant],
-    ) -> Result<Result<HashMap<Uuid, Entry>, NotTaken>, DrawStoreError> {
+    ) -> Result<Result<HashMap<MemberId, Entry>, NotTaken>, DrawStoreError> {
         transaction("enter_draw", || async {
             let mut transaction = self.pool.begin().await?;
             let (open, now) = match open(&mut transaction, draw).await? {
@@ -90,7 +90,11 @@ impl DrawStore {
     ///
     /// # Errors
     /// When the database does not take it.
-    pub async fn leave(&self, draw: &DrawId, member: Uuid) -> Result<Result<(), NotTaken>, DrawStoreError> {
+    pub async fn leave(
+        &self,
+        draw: &DrawId,
+        member: MemberId,
+    ) -> Result<Result<(), NotTaken>, DrawStoreError> {
         transaction("leave_draw", || async {
             let mut transaction = self.pool.begin().await?;
             let now = match open(&mut transaction, draw).await? {
@@ -103,7 +107,7 @@ impl DrawStore {
                   WHERE draw_id = $1 AND member_id = $2 AND left_at IS NULL",
             )
             .bind(draw.as_str())
-            .bind(member)
+            .bind(member.as_uuid())
             .bind(now)
             .execute(&mut *transaction)
             .await?;
@@ -133,8 +137,8 @@ async fn come_back(
     connection: &mut PgConnection,
     draw: &DrawId,
     entrants: &[Entrant],
-) -> Result<HashMap<Uuid, Entry>, DrawStoreError> {
-    let members: Vec<Uuid> = entrants.iter().map(|entrant| entrant.member).collect();
+) -> Result<HashMap<MemberId, Entry>, DrawStoreError> {
+    let members: Vec<Uuid> = entrants.iter().map(|entrant| entrant.member.as_uuid()).collect();
     let rows: Vec<KnownRow> = sqlx::query_as(
         "WITH back AS (
              UPDATE draw_entries
@@ -155,18 +159,18 @@ async fn come_back(
 }
 
 impl KnownRow {
-    fn read(self) -> Option<(Uuid, Entry)> {
+    fn read(self) -> Option<(MemberId, Entry)> {
         let entry = Entry {
             number: unsigned(self.number)?,
             entry_id: self.entry_id.try_into().ok()?,
             receipt: None,
         };
-        Some((self.member_id, entry))
+        Some((MemberId::from_uuid(self.member_id), entry))
     }
 }
 
 /// Those who have no entry yet, each once.
-fn fresh(entrants: &[Entrant], known: &HashMap<Uuid, Entry>) -> Vec<Entrant> {
+fn fresh(entrants: &[Entrant], known: &HashMap<MemberId, Entry>) -> Vec<Entrant> {
     let mut seen = HashSet::new();
     let new = |entrant: &&Entrant| !known.contains_key(&entrant.member) && seen.insert(entrant.member);
     entrants.iter().filter(new).copied().collect()
@@ -178,10 +182,10 @@ async fn add(
     draw: &StoredDraw,
     now: OffsetDateTime,
     fresh: &[Entrant],
-) -> Result<Vec<(Uuid, Entry)>, DrawStoreError> {
+) -> Result<Vec<(MemberId, Entry)>, DrawStoreError> {
     let first = draw.sale.entries;
     let leaves: Vec<Leaf> = fresh.iter().map(|entrant| entrant.entry_id).collect();
-    let members: Vec<Uuid> = fresh.iter().map(|entrant| entrant.member).collect();
+    let members: Vec<Uuid> = fresh.iter().map(|entrant| entrant.member.as_uuid()).collect();
     let ids: Vec<&[u8]> = leaves.iter().map(Leaf::as_slice).collect();
     sqlx::query(
         "WITH added AS (

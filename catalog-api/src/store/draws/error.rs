@@ -1,6 +1,7 @@
 //! What can go wrong with the store itself.
 
 use database::Retry;
+use mail::OutboxError;
 
 /// Why the store of draws could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,9 @@ pub enum DrawStoreError {
     /// A row says what this version does not understand.
     #[error("a row of {0} cannot be read")]
     Unreadable(&'static str),
+    /// A mail could not be written down.
+    #[error("write to a member")]
+    Mail(#[from] OutboxError),
     /// A draw waits for a key that is not there.
     #[error(
         "no key on the ring fits the commitment of a draw; put the key back that was there when it was made"
@@ -21,8 +25,8 @@ pub enum DrawStoreError {
 impl Retry for DrawStoreError {
     fn may_retry(&self) -> bool {
         match self {
-            Self::Database(error) => error.may_retry(),
-            Self::Unreadable(_) | Self::NoKey => false,
+            Self::Database(error) | Self::Mail(OutboxError::Database(error)) => error.may_retry(),
+            Self::Mail(_) | Self::Unreadable(_) | Self::NoKey => false,
         }
     }
 }

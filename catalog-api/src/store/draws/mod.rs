@@ -25,17 +25,25 @@ pub use read::{Board, Member};
 pub use row::StoredDraw;
 pub use step::{Granted, Stepped};
 
+use mail::Outbox;
 use sqlx::PgPool;
 
 /// Draws, their entries, logs and rights.
 #[derive(Debug, Clone)]
 pub struct DrawStore {
     pool: PgPool,
+    mails: Outbox,
+    public_url: String,
 }
 
 impl DrawStore {
-    /// The draws behind this pool.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+    /// The draws behind this pool. Whoever is offered a right is written to, and told to come to `public_url`.
+    pub fn new(pool: PgPool, mails: Outbox, public_url: &str) -> Self {
+        let public_url = public_url.to_owned();
+        Self {
+            pool,
+            mails,
+            public_url,
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     row::{Row, now, signed, unsigned},
 };
 use catalog_domain::draw::{Claim, Entered, Right};
-use contract::{DrawId, OrderId};
+use contract::{DrawId, MemberId, OrderId};
 use fairness::{Leaf, Receipt, Tree};
 use sqlx::FromRow;
 use time::OffsetDateTime;
@@ -91,7 +91,7 @@ impl DrawStore {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn member(&self, of: &StoredDraw, member: Uuid) -> Result<Option<Member>, DrawStoreError> {
+    pub async fn member(&self, of: &StoredDraw, member: MemberId) -> Result<Option<Member>, DrawStoreError> {
         let row: Option<MemberRow> = sqlx::query_as(
             "SELECT number, entry_id, group_first, left_at IS NOT NULL AS has_left,
                     rights.state AS right_state, lapses_at, order_id, claimed_at
@@ -101,7 +101,7 @@ impl DrawStore {
               WHERE entries.draw_id = $1 AND entries.member_id = $2",
         )
         .bind(of.id.as_str())
-        .bind(member)
+        .bind(member.as_uuid())
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| row.read(of).ok_or(DrawStoreError::Unreadable("draw_entries")))

@@ -1,15 +1,18 @@
 //! Selling: rights that are spent or over are settled, and as many as that makes room for are offered to the next.
 
 use super::{
-    DrawStoreError, Granted, Stepped, StoredDraw,
+    DrawStore, DrawStoreError, Granted, Stepped, StoredDraw,
     log::append,
     row::{signed, unsigned},
     settle::settle,
     step::write_sale,
 };
 use catalog_domain::draw::{Book, Stage};
+use contract::MemberId;
+use mail::{OutboxError, Template};
+use serde_json::json;
 use sqlx::{FromRow, PgConnection};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
 use uuid::Uuid;
 
 /// Ranks that are looked at in one transaction.
@@ -21,32 +24,70 @@ struct NextRow {
     number: i64,
 }
 
-/// Settles what is to be settled and offers what is to be offered: both bounded, so that the draw is locked shortly.
-pub(super) async fn sell(
-    connection: &mut PgConnection,
-    draw: &StoredDraw,
-    now: OffsetDateTime,
-) -> Result<Stepped, DrawStoreError> {
-    let mut after = draw.clone();
-    after.sale = settle(connection, draw, now).await?;
-    let granted = offer(connection, &mut after, now).await?;
-    insert_rights(connection, &granted, now).await?;
-    let stage = if after.sale.is_over() {
-        Stage::Finished
-    } else {
-        Stage::Selling
-    };
-    if after.sale == draw.sale && stage == draw.stage {
-        return Ok(Stepped::Nothing);
+impl DrawStore {
+    /// Settles what is to be settled and offers what is to be offered: both bounded, so that the draw is locked shortly.
+    pub(super) async fn sell(
+        &self,
+        connection: &mut PgConnection,
+        draw: &StoredDraw,
+        now: OffsetDateTime,
+    ) -> Result<Stepped, DrawStoreError> {
+        let mut after = draw.clone();
+        after.sale = settle(connection, draw, now).await?;
+        let granted = offer(connection, &mut after, now).await?;
+        insert_rights(connection, &granted, now).await?;
+        self.write_to(connection, &granted).await?;
+        let stage = if after.sale.is_over() {
+            Stage::Finished
+        } else {
+            Stage::Selling
+        };
+        if after.sale == draw.sale && stage == draw.stage {
+            return Ok(Stepped::Nothing);
+        }
+        // The log tells of each rank whose turn it is, and of how it ended.
+        if after.sale.offered_below > draw.sale.offered_below || stage == Stage::Finished {
+            let mut book = Book::resume(draw.chain);
+            book.call(now, &after.sale);
+            append(connection, &draw.id, draw.chain.length, &book).await?;
+        }
+        write_sale(connection, &after, stage).await?;
+        Ok(Stepped::Moved(stage))
     }
-    // The log tells of each rank whose turn it is, and of how it ended.
-    if after.sale.offered_below > draw.sale.offered_below || stage == Stage::Finished {
-        let mut book = Book::resume(draw.chain);
-        book.call(now, &after.sale);
-        append(connection, &draw.id, draw.chain.length, &book).await?;
+
+    /// Owes a mail to everybody who was offered a right, in the same transaction.
+    async fn write_to(
+        &self,
+        connection: &mut PgConnection,
+        granted: &[Granted],
+    ) -> Result<(), DrawStoreError> {
+        for right in granted {
+            let parameters = json!({
+                "title": right.title,
+                "place": right.rank + 1,
+                "until": told_time(right.until),
+                "url": format!("{}/draws/{}", self.public_url, right.draw),
+            });
+            let written = self
+                .mails
+                .write(connection, right.member, Template::DrawRight, &parameters);
+            match written.await {
+                // Whoever has erased the account since has a place in the draw and nobody to write to.
+                Ok(()) | Err(OutboxError::NoMember) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
-    write_sale(connection, &after, stage).await?;
-    Ok(Stepped::Moved(stage))
+}
+
+/// A moment as a mail says it.
+fn told_time(moment: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    moment
+        .to_offset(UtcOffset::UTC)
+        .format(format)
+        .unwrap_or_default()
 }
 
 /// The next ranks' members, without those who left; the books say so.
@@ -74,7 +115,7 @@ async fn offer(
     let granted = rows.into_iter().map(|row| {
         let number = unsigned(row.number)?;
         Some(Granted {
-            member: row.member_id,
+            member: MemberId::from_uuid(row.member_id),
             draw: draw.id.clone(),
             title: draw.terms.title.clone(),
             product: draw.terms.product_id.clone(),
@@ -97,7 +138,7 @@ async fn insert_rights(
         return Ok(());
     };
     let ranks: Vec<i64> = granted.iter().map(|granted| signed(granted.rank)).collect();
-    let members: Vec<Uuid> = granted.iter().map(|granted| granted.member).collect();
+    let members: Vec<Uuid> = granted.iter().map(|granted| granted.member.as_uuid()).collect();
     sqlx::query(
         "INSERT INTO purchase_rights (draw_id, rank, member_id, product_id, granted_at, lapses_at)
          SELECT $1, rank, member_id, $2, $3, $4

@@ -5,15 +5,13 @@ use super::{
     DrawStore, DrawStoreError, StoredDraw,
     log::append,
     row::{lock_if_free, signed, unsigned},
-    sell::sell,
 };
 use catalog_domain::draw::{Book, Due, Stage};
-use contract::{DrawId, ProductId};
+use contract::{DrawId, MemberId, ProductId};
 use database::transaction;
 use fairness::{Commitment, Secret};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub enum Stepped {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
     /// To whom.
-    pub member: Uuid,
+    pub member: MemberId,
     /// By which draw.
     pub draw: DrawId,
     /// What the draw is called.
@@ -60,7 +58,7 @@ impl DrawStore {
                 Due::Nothing => Stepped::Nothing,
                 Due::Freeze => freeze(&mut transaction, &known, now).await?,
                 Due::Reveal => reveal(&mut transaction, &known, now, secret).await?,
-                Due::Sell => sell(&mut transaction, &known, now).await?,
+                Due::Sell => self.sell(&mut transaction, &known, now).await?,
             };
             transaction.commit().await?;
             Ok(stepped)

@@ -2,10 +2,12 @@
 
 use super::*;
 use catalog_domain::draw::{RightState, Stage, Terms, Window};
-use contract::{DrawId, OrderId, ShopperId};
+use contract::{DrawId, MemberId, OrderId, ShopperId};
 use fairness::{Audit, Commitment, Position, Secret, commitment};
+use mail::Outbox;
 use sqlx::PgPool;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use testbed::Database;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -19,8 +21,8 @@ struct Shop {
     draw: DrawId,
 }
 
-fn member(number: u64) -> Uuid {
-    Uuid::from_u128(u128::from(number) + 1)
+fn member(number: u64) -> MemberId {
+    MemberId::from_uuid(Uuid::from_u128(u128::from(number) + 1))
 }
 
 fn entrants(members: std::ops::Range<u64>) -> Vec<Entrant> {
@@ -29,6 +31,11 @@ fn entrants(members: std::ops::Range<u64>) -> Vec<Entrant> {
         entry_id: clock::random_bytes(),
     };
     members.map(entrant).collect()
+}
+
+fn outbox() -> Outbox {
+    let keys = sealing::KeyRing::parse("1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    Outbox::new(Arc::new(keys))
 }
 
 fn order(key: &str) -> OrderId {
@@ -52,7 +59,7 @@ impl Shop {
         }
         Self {
             _database: database,
-            store: DrawStore::new(pool.clone()),
+            store: DrawStore::new(pool.clone(), outbox(), "http://shop.example"),
             pool,
             draw: "spring".parse().unwrap(),
         }
@@ -87,7 +94,7 @@ impl Shop {
         sqlx::query(statement).execute(&self.pool).await.unwrap();
     }
 
-    async fn enter(&self, members: std::ops::Range<u64>) -> HashMap<Uuid, Entry> {
+    async fn enter(&self, members: std::ops::Range<u64>) -> HashMap<MemberId, Entry> {
         let entered = self.store.enter(&self.draw, &entrants(members)).await;
         entered.unwrap().unwrap()
     }
@@ -118,11 +125,14 @@ impl Shop {
     }
 
     /// Rank, member and state of each right.
-    async fn rights(&self) -> Vec<(i64, Uuid, String)> {
-        sqlx::query_as("SELECT rank, member_id, state FROM purchase_rights ORDER BY rank")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+    async fn rights(&self) -> Vec<(i64, MemberId, String)> {
+        let rows: Vec<(i64, Uuid, String)> =
+            sqlx::query_as("SELECT rank, member_id, state FROM purchase_rights ORDER BY rank")
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
+        let read = |(rank, who, state)| (rank, MemberId::from_uuid(who), state);
+        rows.into_iter().map(read).collect()
     }
 
     async fn ranks(&self, state: RightState) -> Vec<i64> {
@@ -147,7 +157,7 @@ impl Shop {
         .unwrap();
     }
 
-    async fn claim(&self, who: Uuid, order_id: OrderId) -> Result<(), ClaimError> {
+    async fn claim(&self, who: MemberId, order_id: OrderId) -> Result<(), ClaimError> {
         let product = "sneaker".parse().unwrap();
         self.store.claim(who, order_id, &[product]).await
     }
