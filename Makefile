@@ -6,7 +6,7 @@ drills := drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-fr
           drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
         fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
-        bench-orders simulate clean
+        bench-orders bench-draw simulate clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -133,6 +133,9 @@ bench-join: ## joins, against Redis
 
 bench-million: ## a million in line: what they cost Redis, and the polls that they are asked for
 	@$(stack) measure million
+
+bench-draw: ## a million entries drawn, against ORDER BY random() over the same table
+	@$(stack) measure draw
 
 bench-orders: ## orders until they are decided, against the naive transaction
 	@$(stack) measure orders

@@ -4,16 +4,17 @@ use crate::{
     Settings,
     api::{Shop, Sources, metrics_router, router},
     catalog::{Catalog, Nudge, keep_fresh},
+    draws::{Draws, Entrance, NoticeBoard, keep_posted, run_draws, take_entries},
     members::{Revoked, Tokens},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
-    store::{OrderReader, order_reader, read_orders},
+    store::{DrawStore, OrderReader, order_reader, read_orders},
 };
 use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
-use mail::Mailer;
+use mail::{Mailer, Outbox};
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
@@ -26,6 +27,8 @@ use tracing::info;
 
 /// Connections to PostgreSQL: the readers of orders and products, members, mails, and readiness.
 const POOL_SIZE: u32 = 10;
+/// Connections for draws: their steps, the groups that enter, what is shown, and how members stand.
+const DRAWS_POOL_SIZE: u32 = 6;
 
 /// The ways to the database, the broker and the worker, and what is known of them.
 struct Parts {
@@ -33,6 +36,7 @@ struct Parts {
     reader: OrderReader,
     publisher: Publisher,
     heard: Heard,
+    draws: Draws,
     revoked: Arc<Revoked>,
 }
 
@@ -113,6 +117,36 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
         publisher: Publisher::start(&broker),
         heard,
         revoked,
+        draws: start_draws(settings, shutdown)?,
+    })
+}
+
+/// Starts what draws need, on connections of their own: a rush into a draw keeps no order waiting.
+fn start_draws(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Draws> {
+    let pool = database::pool(settings.database_url.expose_secret(), DRAWS_POOL_SIZE)?;
+    let mails = Outbox::new(Arc::clone(&settings.members.personal));
+    let store = DrawStore::new(pool, mails, &settings.public_url);
+    let board = Arc::new(NoticeBoard::default());
+    let (entrance, wishes) = Entrance::open();
+    let secrets = settings.draw_keys.clone();
+    // Not one of the tasks that stop first: requests that are being finished still enter.
+    tokio::spawn(take_entries(store.clone(), wishes));
+    shutdown.spawn(
+        "draws shown",
+        keep_posted(Arc::clone(&board), store.clone(), shutdown.token()),
+    );
+    let drawing = run_draws(
+        store.clone(),
+        Arc::clone(&board),
+        secrets.clone(),
+        shutdown.token(),
+    );
+    shutdown.spawn("draws", drawing);
+    Ok(Draws {
+        board,
+        entrance,
+        store,
+        secrets,
     })
 }
 
@@ -123,6 +157,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         reader,
         publisher,
         heard,
+        draws,
         revoked,
     } = parts;
     let Heard {
@@ -135,6 +170,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
     let waiting = Waiting::new(announcements, reader.clone());
     let intake = Intake {
         catalog: Arc::clone(&catalog),
+        draws: draws.clone(),
         keys: keys.clone(),
         reader: reader.clone(),
         publisher: publisher.clone(),
@@ -148,6 +184,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         .context("make an HTTP client")?;
     let public_url = settings.public_url;
     Ok(Shop {
+        draws,
         catalog,
         nudge,
         intake,

@@ -7,6 +7,7 @@
 mod api;
 mod app;
 mod catalog;
+mod draws;
 mod members;
 mod orders;
 pub mod seed;

@@ -4,6 +4,7 @@ mod members;
 
 pub use members::{MemberSettings, PersonalKeys, personal_keys};
 
+use crate::draws::DrawSecrets;
 use members::Secret;
 use payments::webhooks::WebhookSecret;
 use process::Exit;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub payments_url: String,
     /// `CATALOG_API_PUBLIC_URL`: the shop as browsers see it, without a slash at the end.
     pub public_url: String,
+    /// `DRAW_KEYS` or `DRAW_KEYS_FILE`: what the secrets of draws come from. Without them no draw can be made or drawn.
+    pub draw_keys: Option<DrawSecrets>,
     /// `PAYMENTS_WEBHOOK_SECRET` or `PAYMENTS_WEBHOOK_SECRET_FILE`: shared with the payment provider.
     pub webhook_secret: WebhookSecret,
     /// What members need.
@@ -69,6 +72,7 @@ impl Settings {
         let listen = reader.listen();
         let metrics_listen = reader.metrics_listen();
         let webhook_secret = reader.webhook_secret(secret("PAYMENTS_WEBHOOK_SECRET"));
+        let draw_keys = reader.draw_keys(secret("DRAW_KEYS"));
         let members = MemberSettings::read(secret, &|name| (reader.get)(name), &mut reader.mistakes);
         let read = Unfinished {
             database_url: reader.required(DATABASE_URL, DATABASE_EXAMPLE).into(),
@@ -82,6 +86,7 @@ impl Settings {
             jwks_url: reader.url("CATALOG_API_JWKS_URL"),
             payments_url: reader.url("CATALOG_API_PAYMENTS_URL"),
             public_url: reader.url("CATALOG_API_PUBLIC_URL"),
+            draw_keys,
         };
         match (listen, webhook_secret, members) {
             (Some(listen), Some(secret), Some(members)) if reader.mistakes.is_empty() => {
@@ -100,6 +105,7 @@ struct Unfinished {
     jwks_url: String,
     payments_url: String,
     public_url: String,
+    draw_keys: Option<DrawSecrets>,
 }
 
 impl Unfinished {
@@ -117,6 +123,7 @@ impl Unfinished {
             jwks_url,
             payments_url,
             public_url,
+            draw_keys,
         } = self;
         Settings {
             listen,
@@ -127,6 +134,7 @@ impl Unfinished {
             jwks_url,
             payments_url,
             public_url,
+            draw_keys,
             webhook_secret,
             members,
         }
@@ -178,6 +186,16 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
         address
     }
 
+    fn draw_keys(&mut self, keys: Result<Option<SecretString>, String>) -> Option<DrawSecrets> {
+        let read = keys.and_then(|keys| {
+            let read = keys.map(|keys| DrawSecrets::read(&keys));
+            read.transpose().map_err(|error| error.to_string())
+        });
+        read.map_err(|problem| self.mistakes.push(format!("DRAW_KEYS: {problem}")))
+            .ok()
+            .flatten()
+    }
+
     fn webhook_secret(&mut self, secret: Result<Option<SecretString>, String>) -> Option<WebhookSecret> {
         let parsed = match secret {
             Ok(Some(text)) => WebhookSecret::parse(text.expose_secret()).map_err(|error| error.to_string()),
@@ -225,7 +243,7 @@ mod tests {
         assert_eq!(mistakes.len(), 11, "{mistakes:?}");
         let nonsense = |_: &str| Ok(Some(SecretString::from("nonsense")));
         let mistakes = Settings::from(|_| Some("nonsense".to_owned()), &nonsense).unwrap_err();
-        assert_eq!(mistakes.len(), 11, "{mistakes:?}");
+        assert_eq!(mistakes.len(), 12, "{mistakes:?}");
         assert!(
             !mistakes.concat().contains("nonsense"),
             "no secret is shown: {mistakes:?}"

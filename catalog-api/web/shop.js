@@ -36,6 +36,6 @@ export function pause(milliseconds) {
 }
 
 // Not awaited: those scripts import this one, which must be finished for that.
-for (const page of ['product', 'order']) {
+for (const page of ['product', 'order', 'draw', 'draw-check']) {
   if (document.getElementById(page)) import(`/assets/${page}.js?v=${version}`);
 }

@@ -37,16 +37,26 @@ pub struct Mistake {
     pub detail: String,
 }
 
-#[derive(Deserialize)]
+/// An order as it is asked for, not checked yet.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawRequest {
-    lines: Vec<RawLine>,
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct OrderRequest {
+    /// What is wanted, each product once.
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 10))]
+    lines: Vec<OrderRequestLine>,
 }
 
-#[derive(Deserialize)]
+/// One product of an order as it is asked for.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawLine {
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct OrderRequestLine {
+    /// Which product.
+    #[cfg_attr(feature = "schema", schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$"))]
     product_id: String,
+    /// How many units.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10))]
     quantity: i64,
 }
 
@@ -58,7 +68,7 @@ impl Basket {
     /// # Errors
     /// [`BasketError`].
     pub fn parse(body: &[u8]) -> Result<Self, BasketError> {
-        let raw: RawRequest = serde_json::from_slice(body).map_err(classify)?;
+        let raw: OrderRequest = serde_json::from_slice(body).map_err(classify)?;
         let mut mistakes = Vec::new();
         if raw.lines.len() > LINES_MAX {
             mistakes.push(mistake("/lines".to_owned(), format!("at most {LINES_MAX} lines")));
@@ -130,7 +140,7 @@ fn classify(error: serde_json::Error) -> BasketError {
     }
 }
 
-fn line(at: usize, raw: &RawLine, mistakes: &mut Vec<Mistake>) -> Option<RequestedLine> {
+fn line(at: usize, raw: &OrderRequestLine, mistakes: &mut Vec<Mistake>) -> Option<RequestedLine> {
     let product_id = raw.product_id.parse::<ProductId>();
     if let Err(error) = &product_id {
         mistakes.push(mistake(format!("/lines/{at}/product_id"), error.to_string()));

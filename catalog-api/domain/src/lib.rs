@@ -5,6 +5,7 @@
 
 mod accept;
 mod basket;
+pub mod draw;
 mod idempotency;
 mod key_state;
 pub mod limits;
@@ -13,7 +14,7 @@ mod prefer;
 mod product;
 
 pub use accept::prefers_html;
-pub use basket::{Basket, BasketError, Mistake};
+pub use basket::{Basket, BasketError, Mistake, OrderRequest, OrderRequestLine};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyError};
 pub use key_state::{KeyState, Verdict};
 pub use order_rules::{

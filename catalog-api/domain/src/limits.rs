@@ -19,12 +19,37 @@ pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one request may take, from its head to the answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// Characters of a draw's title.
+pub const DRAW_TITLE_MAX_CHARS: usize = 120;
+/// Units of one draw.
+pub const DRAW_UNITS_MAX: u32 = 1_000_000;
+/// Entries of one draw.
+pub const DRAW_ENTRIES_MAX: u64 = 10_000_000;
+/// How long members may enter one draw.
+pub const DRAW_WINDOW_MAX: time::Duration = time::Duration::days(90);
+/// The shortest time that a right to buy lasts.
+pub const DRAW_RIGHT_MIN: time::Duration = time::Duration::minutes(1);
+/// The longest.
+pub const DRAW_RIGHT_MAX: time::Duration = time::Duration::days(30);
+/// How long an order under way may keep the right that it was placed with before it is decided.
+pub const DRAW_CLAIM_LASTS: time::Duration = time::Duration::minutes(10);
+/// Entries that one line of a draw's public log stands for.
+pub const DRAW_GROUP_MAX: usize = 1024;
+
 /// A line as JSON: a product id of 64 characters, the field names, and generous white space.
 const LINE_BYTES: usize = 64 + 256;
 
 const _: () = assert!(
     LINES_MAX * LINE_BYTES < BODY_MAX_BYTES,
     "the largest order fits a body"
+);
+const _: () = assert!(
+    DRAW_GROUP_MAX <= fairness::receipt::GROUP_MAX as usize,
+    "a line of the log stands for no more than its auditors read"
+);
+const _: () = assert!(
+    DRAW_CLAIM_LASTS.whole_seconds() > 10 * REQUEST_TIMEOUT.as_secs().cast_signed(),
+    "an order is handed over, and normally decided, long before its claim ends"
 );
 const _: () = assert!(
     REQUEST_TIMEOUT.as_secs()

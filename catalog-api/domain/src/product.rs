@@ -31,6 +31,7 @@ pub struct Stock {
 
 /// A product as shown to shoppers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProductView<'a> {
     /// Its identifier.
     pub id: &'a ProductId,
@@ -46,6 +47,7 @@ pub struct ProductView<'a> {
 
 /// What is left of a product, as shown to shoppers. Holds and sales are the shop's own business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StockView {
     /// Units that an order could still hold.
     pub available: i64,

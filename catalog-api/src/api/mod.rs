@@ -1,5 +1,7 @@
 //! The HTTP surface.
 
+mod document;
+mod draws;
 mod health;
 mod layers;
 mod member;
@@ -15,23 +17,21 @@ mod shopper;
 mod signals;
 mod webhooks;
 
+pub use document::{Kind, Refusals, Refuses};
+pub use draws::DrawView;
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
 
 use crate::{
     catalog::{Catalog, Nudge},
+    draws::Draws,
     members::Tokens,
     orders::{Counter, Intake},
     web,
 };
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::HeaderMap,
-    http::header::ACCEPT,
-    middleware,
-    routing::{get, post},
+    Router, extract::DefaultBodyLimit, http::HeaderMap, http::header::ACCEPT, middleware, routing::get,
 };
 use broker::Publisher;
 use catalog_domain::{limits::BODY_MAX_BYTES, prefers_html};
@@ -42,12 +42,14 @@ use payments::webhooks::WebhookSecret;
 use sqlx::PgPool;
 use std::sync::{Arc, atomic::AtomicBool};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the handlers work with.
 pub struct Shop {
     pub catalog: Arc<Catalog>,
     pub nudge: Arc<Nudge>,
     pub intake: Intake,
+    pub draws: Draws,
     pub counter: Counter,
     pub passes: RemoteKeys,
     pub tokens: Tokens,
@@ -62,22 +64,34 @@ pub struct Shop {
 
 type SharedShop = Arc<Shop>;
 
+/// Every address, with its operations and their description.
+fn routes() -> OpenApiRouter<SharedShop> {
+    document::documented()
+        .routes(routes!(document::show))
+        .routes(routes!(products::front))
+        .routes(routes!(products::list))
+        .routes(routes!(products::show))
+        .routes(routes!(orders::place))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::pay))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(orders::send_back))
+        .routes(routes!(draws::list))
+        .routes(routes!(draws::show, draws::arrange, draws::cancel))
+        .routes(routes!(draws::log))
+        .routes(routes!(draws::check))
+        .routes(routes!(draws::stand, draws::enter, draws::leave))
+        .routes(routes!(draws::receipt))
+        .routes(routes!(webhooks::payments))
+        .routes(routes!(web::assets::asset))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
 /// Every address, with what holds for all of them. The order of the layers counts: the last is the outermost.
 pub fn router(shop: SharedShop) -> Router {
-    Router::new()
-        .route("/", get(products::front))
-        .route("/products", get(products::list))
-        .route("/products/{id}", get(products::show))
-        .route("/orders", post(orders::place))
-        .route("/orders/{id}", get(orders::show))
-        .route("/orders/{id}/pay", post(orders::pay))
-        .route("/orders/{id}/cancel", post(orders::cancel))
-        .route("/orders/{id}/return", post(orders::send_back))
-        .route("/webhooks/payments", post(webhooks::payments))
+    Router::from(routes())
         .route("/members/jwks.json", get(member_keys::jwks))
-        .route("/assets/{name}", get(web::asset))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))

@@ -1,9 +1,13 @@
 //! Orders: place, look, pay, cancel, send back. Everything here needs a pass.
 
 use super::{
-    ApiProblem, Segment, SharedShop, prefer::Wait, request_body::JsonBytes, shopper::Shopper, wants_page,
+    ApiProblem, Refusals, Segment, SharedShop, prefer::Wait, problems::Refused, request_body::JsonBytes,
+    shopper::Shopper, wants_page,
 };
-use crate::{orders::PlaceRequest, web};
+use crate::{
+    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, ReturnError},
+    web,
+};
 use axum::{
     Json,
     extract::State,
@@ -13,14 +17,39 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Basket, IdempotencyKey, is_cancelled, is_sent_back};
+use catalog_domain::{
+    Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back,
+};
 use contract::{OrderId, OrderState, OrderView};
-use serde_json::json;
+use serde::Serialize;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How soon a pending order is worth another look.
 const LOOK_AGAIN_SECONDS: &str = "1";
 
+/// Takes an order.
+///
+/// It is durable once this is answered, and decided if the answer is not 202. The same request with the same key is
+/// the same order, however often it is sent.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    operation_id = "placeOrder",
+    tag = "orders",
+    params(
+        ("idempotency-key" = String, Header, description = "Names the order among the shopper's: a string in double quotes."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    request_body = OrderRequest,
+    security(("pass" = [])),
+    responses(
+        (status = 201, description = "The units are held; pay until the hold expires.", body = OrderView,
+            headers(("location" = String, description = "The order."))),
+        (status = 202, description = "Accepted, not decided yet.", body = OrderView,
+            headers(("location" = String, description = "The order."))),
+        Refusals<(Shopper, KeyError, JsonBytes, BasketError, PlaceError, Refused)>,
+    )
+)]
 pub async fn place(
     State(shop): State<SharedShop>,
     shopper: Shopper,
@@ -36,6 +65,7 @@ pub async fn place(
         key: IdempotencyKey::from_headers(keys)?,
         basket: Basket::parse(&body)?,
         shopper: shopper.id,
+        member: shopper.member,
         since_unix_ms: shopper.since_unix_ms,
         wait: wait.0,
         accepted_at_unix_ms: shop.clock.unix_ms(),
@@ -44,6 +74,24 @@ pub async fn place(
     Ok(wait.applied_to(placed(&order)))
 }
 
+/// Shows an order to its owner.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    operation_id = "showOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "The order.", content(
+            (OrderView = "application/json"), (String = "text/html")
+        )),
+        Refusals<(Shopper, Segment, FindError)>,
+    )
+)]
 pub async fn show(
     State(shop): State<SharedShop>,
     id: Segment,
@@ -67,16 +115,55 @@ pub async fn show(
     }
 }
 
+/// Where to pay for an order.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct CheckoutLink {
+    /// The payment provider's page.
+    checkout_url: String,
+}
+
+/// Starts the payment of an order.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/pay",
+    operation_id = "payOrder",
+    tag = "orders",
+    params(("id" = String, Path, description = "The order.")),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "Where to pay.", body = CheckoutLink),
+        Refusals<(Shopper, Segment, PayError)>,
+    )
+)]
 pub async fn pay(
     State(shop): State<SharedShop>,
     shopper: Shopper,
     id: Segment,
 ) -> Result<Response, ApiProblem> {
     let checkout = shop.counter.pay(&shopper.owners(), order_id(&id)?).await?;
-    let body = Json(json!({ "checkout_url": checkout.url }));
+    let body = Json(CheckoutLink {
+        checkout_url: checkout.url,
+    });
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
+/// Cancels an order that is not paid yet.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/cancel",
+    operation_id = "cancelOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "It is cancelled.", body = OrderView),
+        (status = 202, description = "It will be, unless it is paid first.", body = OrderView),
+        Refusals<(Shopper, Segment, CancelError)>,
+    )
+)]
 pub async fn cancel(
     State(shop): State<SharedShop>,
     shopper: Shopper,
@@ -90,6 +177,23 @@ pub async fn cancel(
     Ok(wait.applied_to(private(done_or_accepted(is_cancelled(&order)), &order)))
 }
 
+/// Asks for a delivered order to be taken back.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/return",
+    operation_id = "returnOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "It is on its way back.", body = OrderView),
+        (status = 202, description = "It will be, if it is not too late.", body = OrderView),
+        Refusals<(Shopper, Segment, ReturnError)>,
+    )
+)]
 pub async fn send_back(
     State(shop): State<SharedShop>,
     shopper: Shopper,

@@ -1,6 +1,10 @@
 //! Every error of the surface, in the words that the visitor sees. What we know beyond that goes to the log here.
 
-use crate::orders::{CancelError, FindError, PayError, PlaceError, ReturnError, SettleError};
+use super::{Kind, Refuses};
+use crate::{
+    orders::{CancelError, FindError, PayError, PlaceError, ReturnError, SettleError},
+    store::ClaimError,
+};
 use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
@@ -64,6 +68,9 @@ impl ApiProblem {
                 "The limit is reached",
                 "You would have more units of a product than one customer may have.",
             ),
+            Some(Refusal::NoRight) => {
+                no_right("This order has no right to what is sold by draw, or not any more.")
+            }
             Some(Refusal::Invalid) => Self::new(
                 422,
                 "invalid-order",
@@ -76,11 +83,12 @@ impl ApiProblem {
     }
 
     /// The problem of somebody who may come again, soon.
-    fn later(name: &str, title: &str, detail: &str) -> Self {
+    pub(super) fn later(name: &str, title: &str, detail: &str) -> Self {
         Self::new(503, name, title, detail).header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    #[must_use]
+    pub(super) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem = Box::new(self.problem.with(name, value));
         self
     }
@@ -94,12 +102,24 @@ impl ApiProblem {
         )
     }
 
-    fn not_confirmed(error: &dyn Error) -> Self {
+    pub(super) fn not_confirmed(error: &dyn Error) -> Self {
         log("no confirm from the broker", error);
         let detail =
             "It is not known whether this was taken. Send the same request again: it cannot happen twice.";
         Self::later("not-confirmed", "Not confirmed", detail)
     }
+}
+
+/// An order that the worker refused, as an answer.
+pub struct Refused;
+
+impl Refuses for Refused {
+    const KINDS: &'static [Kind] = &[
+        (409, "sold-out"),
+        (403, "purchase-right-required"),
+        (422, "unknown-product"),
+        (422, "invalid-order"),
+    ];
 }
 
 impl IntoResponse for ApiProblem {
@@ -108,6 +128,16 @@ impl IntoResponse for ApiProblem {
         response.headers_mut().extend(self.headers);
         response
     }
+}
+
+/// A product is sold by draw.
+fn no_right(detail: &str) -> ApiProblem {
+    ApiProblem::new(
+        403,
+        "purchase-right-required",
+        "A right to buy is required",
+        detail,
+    )
 }
 
 fn sold_out(detail: &str) -> ApiProblem {
@@ -127,6 +157,10 @@ fn log(what: &str, error: &dyn Error) {
 
 // --- what can be wrong with a request
 
+impl Refuses for KeyError {
+    const KINDS: &'static [Kind] = &[(400, "idempotency-key")];
+}
+
 impl From<KeyError> for ApiProblem {
     fn from(error: KeyError) -> Self {
         Self::new(
@@ -136,6 +170,10 @@ impl From<KeyError> for ApiProblem {
             error.to_string(),
         )
     }
+}
+
+impl Refuses for BasketError {
+    const KINDS: &'static [Kind] = &[(400, "malformed"), (422, "invalid-order")];
 }
 
 impl From<BasketError> for ApiProblem {
@@ -153,6 +191,19 @@ impl From<BasketError> for ApiProblem {
 }
 
 // --- what can be wrong with an order
+
+impl Refuses for PlaceError {
+    const KINDS: &'static [Kind] = &[
+        (409, "request-in-flight"),
+        (422, "idempotency-key-reused"),
+        (422, "unknown-product"),
+        (409, "sold-out"),
+        (403, "purchase-right-required"),
+        (409, "purchase-right-in-use"),
+        (503, "unavailable"),
+        (503, "not-confirmed"),
+    ];
+}
 
 impl From<PlaceError> for ApiProblem {
     fn from(error: PlaceError) -> Self {
@@ -181,9 +232,24 @@ impl From<PlaceError> for ApiProblem {
             PlaceError::SoldOut(product) => {
                 sold_out(&format!("Not enough is left of {product}.")).with("product_id", json!(product))
             }
+            PlaceError::Right(ClaimError::NoRight(product)) => {
+                let detail = format!("{product} is sold by draw: one unit to whoever holds a right to it.");
+                no_right(&detail).with("product_id", json!(product))
+            }
+            PlaceError::Right(ClaimError::InUse { product, order_id }) => {
+                let detail = format!("Another order of yours has the right to {product}.");
+                Self::new(409, "purchase-right-in-use", "The right is in use", detail)
+                    .with("product_id", json!(product))
+                    .with("order_id", json!(order_id))
+            }
+            PlaceError::Right(ClaimError::Unavailable(_)) => Self::unavailable(&error),
             PlaceError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
+}
+
+impl Refuses for FindError {
+    const KINDS: &'static [Kind] = &[(404, "unknown-order"), (503, "unavailable")];
 }
 
 impl From<FindError> for ApiProblem {
@@ -193,6 +259,15 @@ impl From<FindError> for ApiProblem {
             FindError::Unavailable(_) => Self::unavailable(&error),
         }
     }
+}
+
+impl Refuses for PayError {
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (503, "unavailable"),
+        (409, "not-payable"),
+        (502, "payment-refused"),
+    ];
 }
 
 impl From<PayError> for ApiProblem {
@@ -222,6 +297,15 @@ impl From<PayError> for ApiProblem {
     }
 }
 
+impl Refuses for CancelError {
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (503, "unavailable"),
+        (409, "not-cancellable"),
+        (503, "not-confirmed"),
+    ];
+}
+
 impl From<CancelError> for ApiProblem {
     fn from(error: CancelError) -> Self {
         match &error {
@@ -236,6 +320,10 @@ impl From<CancelError> for ApiProblem {
             CancelError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
+}
+
+impl Refuses for ReturnError {
+    const KINDS: &'static [Kind] = &[(409, "not-returnable"), (503, "not-confirmed")];
 }
 
 impl From<ReturnError> for ApiProblem {
@@ -254,6 +342,14 @@ impl From<ReturnError> for ApiProblem {
     }
 }
 
+impl Refuses for SettleError {
+    const KINDS: &'static [Kind] = &[
+        (422, "unknown-order"),
+        (503, "unavailable"),
+        (503, "not-confirmed"),
+    ];
+}
+
 impl From<SettleError> for ApiProblem {
     fn from(error: SettleError) -> Self {
         match &error {
@@ -269,5 +365,56 @@ impl From<SettleError> for ApiProblem {
             SettleError::Unavailable(_) => Self::unavailable(&error),
             SettleError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether these errors become problems that are listed for them.
+    fn check<E: Refuses + Into<ApiProblem>>(errors: impl IntoIterator<Item = E>) {
+        for error in errors {
+            let problem = error.into().problem;
+            let name = problem.kind.trim_start_matches("urn:problem:");
+            let listed = E::KINDS
+                .iter()
+                .any(|(status, kind)| (*status, *kind) == (problem.status, name));
+            assert!(listed, "{} {name}", problem.status);
+        }
+    }
+
+    #[test]
+    fn what_an_error_becomes_is_listed_for_it() {
+        use contract::OrderState;
+        let product = || "a".parse().unwrap();
+        check([
+            KeyError::Missing,
+            KeyError::Repeated,
+            KeyError::NotAString,
+            KeyError::Length,
+        ]);
+        check([
+            BasketError::NotJson(String::new()),
+            BasketError::Shape(String::new()),
+            BasketError::Values(Vec::new()),
+        ]);
+        check([
+            PlaceError::InFlight,
+            PlaceError::OtherPayload,
+            PlaceError::UnknownProduct(product()),
+            PlaceError::SoldOut(product()),
+        ]);
+        check([FindError::NotFound]);
+        check([
+            PayError::Find(FindError::NotFound),
+            PayError::NotPayable(NotPayable::Pending),
+            PayError::NotPayable(NotPayable::State(OrderState::Paid)),
+        ]);
+        check([
+            CancelError::Find(FindError::NotFound),
+            CancelError::NotCancellable(NotCancellable(OrderState::Paid)),
+        ]);
+        check([SettleError::UnknownOrder]);
     }
 }

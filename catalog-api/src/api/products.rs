@@ -1,6 +1,6 @@
 //! Products: for programs as JSON, for people as pages. Both come from memory and need no pass.
 
-use super::{ApiProblem, Segment, SharedShop, wants_page};
+use super::{ApiProblem, Kind, Refusals, Refuses, Segment, SharedShop, wants_page};
 use crate::{catalog::Shelf, web};
 use axum::{
     body::Bytes,
@@ -11,12 +11,46 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use catalog_domain::ProductView;
+use serde::Serialize;
 use std::sync::Arc;
 
+/// The products for sale.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ProductList<'a> {
+    /// In the order of their identifiers.
+    products: Vec<ProductView<'a>>,
+}
+
+/// There is no such product.
+pub struct NoProduct;
+
+impl Refuses for NoProduct {
+    const KINDS: &'static [Kind] = &[(404, "unknown-product")];
+}
+
+/// The shop's front page.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "openShop",
+    tag = "pages",
+    responses((status = 200, description = "A page.", body = String, content_type = "text/html"))
+)]
 pub async fn front(State(shop): State<SharedShop>) -> Response {
     web::front_page(&shop.catalog.shelves())
 }
 
+/// Lists the products for sale.
+#[utoipa::path(
+    get,
+    path = "/products",
+    operation_id = "listProducts",
+    tag = "catalog",
+    responses((status = 200, description = "The products.", content(
+        (ProductList = "application/json"), (String = "text/html")
+    )))
+)]
 pub async fn list(State(shop): State<SharedShop>, headers: HeaderMap) -> Response {
     let shelves = shop.catalog.shelves();
     if wants_page(&headers) {
@@ -26,6 +60,20 @@ pub async fn list(State(shop): State<SharedShop>, headers: HeaderMap) -> Respons
     }
 }
 
+/// Shows a product with what is left of it.
+#[utoipa::path(
+    get,
+    path = "/products/{id}",
+    operation_id = "showProduct",
+    tag = "catalog",
+    params(("id" = String, Path, description = "The product.")),
+    responses(
+        (status = 200, description = "The product.", content(
+            (ProductView = "application/json"), (String = "text/html")
+        )),
+        Refusals<(Segment, NoProduct)>,
+    )
+)]
 pub async fn show(State(shop): State<SharedShop>, Segment(id): Segment, headers: HeaderMap) -> Response {
     let shelf = id.parse().ok().and_then(|id| shop.catalog.shelf(&id));
     match (shelf, wants_page(&headers)) {

@@ -3,12 +3,12 @@
 //! This is the one place that turns a request into a shopper: the member who is signed in, else the session of the pass that
 //! the edge forwards. Without a pass nobody shops.
 
-use super::{ApiProblem, Shop, member::MaybeMember};
+use super::{ApiProblem, Kind, Refuses, Shop, member::MaybeMember};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE, request::Parts},
 };
-use contract::ShopperId;
+use contract::{MemberId, ShopperId};
 use std::sync::Arc;
 use tracing::debug;
 
@@ -20,6 +20,8 @@ const PASS_HEADER: HeaderName = HeaderName::from_static("waiting-room-pass");
 pub struct Shopper {
     /// To whom orders belong.
     pub id: ShopperId,
+    /// Who that is, if the shopper is signed in.
+    pub member: Option<MemberId>,
     /// To whom those belong that were placed in this session, perhaps before the shopper signed in.
     pub session: ShopperId,
     /// Since when there is this shopper, Unix milliseconds: when the session began, or the account was made. The same for
@@ -32,6 +34,14 @@ impl Shopper {
     pub fn owners(&self) -> [ShopperId; 2] {
         [self.id.clone(), self.session.clone()]
     }
+}
+
+impl Refuses for Shopper {
+    const KINDS: &'static [Kind] = &[
+        (401, "pass-required"),
+        (401, "token-refused"),
+        (403, "foreign-origin"),
+    ];
 }
 
 impl FromRequestParts<Arc<Shop>> for Shopper {
@@ -53,11 +63,13 @@ impl FromRequestParts<Arc<Shop>> for Shopper {
         Ok(match member {
             Some(member) => Self {
                 id: ShopperId::of_member(member.id),
+                member: Some(member.id),
                 session,
                 since_unix_ms: member.id.since_unix_ms(),
             },
             None => Self {
                 id: session.clone(),
+                member: None,
                 session,
                 since_unix_ms: claims.sst,
             },

@@ -26,11 +26,12 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    store::{OrderReader, StoredOrder},
+    draws::Draws,
+    store::{ClaimError, OrderReader, StoredOrder},
 };
 use broker::{PublishError, Publisher};
 use catalog_domain::{Basket, IdempotencyKey, Verdict, is_decided};
-use contract::{Command, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
+use contract::{Command, MemberId, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
 
@@ -39,6 +40,8 @@ use tracing::warn;
 pub struct PlaceRequest {
     /// Who asks.
     pub shopper: ShopperId,
+    /// Who that is, if it is somebody who is signed in.
+    pub member: Option<MemberId>,
     /// When the shopper's session began, Unix milliseconds.
     pub since_unix_ms: u64,
     /// The key that names the order among the shopper's.
@@ -66,6 +69,9 @@ pub enum PlaceError {
     /// Not enough is left.
     #[error("{0} is sold out")]
     SoldOut(ProductId),
+    /// A product is sold by draw, and the shopper has no right to it.
+    #[error(transparent)]
+    Right(#[from] ClaimError),
     /// The broker did not confirm; asking again with the same key is safe.
     #[error("the order could not be handed to the broker")]
     NotConfirmed(#[source] PublishError),
@@ -76,6 +82,8 @@ pub enum PlaceError {
 pub struct Intake {
     /// The products, for what can be refused at once.
     pub catalog: Arc<Catalog>,
+    /// The draws, for products that are sold by one.
+    pub draws: Draws,
     /// What is remembered of keys.
     pub keys: KeyTable,
     /// Orders as the database knows them.
@@ -125,7 +133,7 @@ impl Intake {
         request: &PlaceRequest,
         flight: Flight,
     ) -> Result<Option<OrderView>, PlaceError> {
-        if let Err(refusal) = self.check_shelves(&request.basket) {
+        if let Err(refusal) = self.check(order_id, request).await {
             return match self.look_up(order_id).await {
                 Some(stored) => self.earlier(stored, &request.basket).map(Some),
                 None => {
@@ -149,7 +157,17 @@ impl Intake {
         Ok(None)
     }
 
-    /// What can be refused at once.
+    /// What can be refused before it is handed over. What is sold by draw is bought with a right, which is tied to this
+    /// order from now on; the worker has the last word on it, too.
+    async fn check(&self, order_id: OrderId, request: &PlaceRequest) -> Result<(), PlaceError> {
+        self.check_shelves(&request.basket)?;
+        self.draws
+            .claim(request.member, order_id, &request.basket)
+            .await?;
+        Ok(())
+    }
+
+    /// What the shelves say.
     fn check_shelves(&self, basket: &Basket) -> Result<(), PlaceError> {
         for line in basket.lines() {
             let shelf = self.catalog.shelf(&line.product_id);

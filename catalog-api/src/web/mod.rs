@@ -1,9 +1,10 @@
 //! The demo's storefront: a few pages that work from the same addresses as the JSON.
 
-mod assets;
+pub mod assets;
+mod draws;
 mod template;
 
-pub use assets::asset;
+pub use draws::{draw_check_page, draw_page, draws_page};
 
 use crate::catalog::Shelf;
 use axum::{

@@ -53,6 +53,7 @@ CATALOG_API_LISTEN=$catalog_api_listen
 CATALOG_API_METRICS_LISTEN=$catalog_api_metrics_listen
 CATALOG_API_JWKS_URL=http://$waiting_room_listen/.well-known/jwks.json
 CATALOG_API_PAYMENTS_URL=http://$sandbox_payments_listen
+DRAW_KEYS_FILE=$secrets_dir/draw.keys
 CATALOG_API_PUBLIC_URL=http://$waiting_room_listen
 ORDER_WORKER_LISTEN=$order_worker_listen
 ORDER_WORKER_PAYMENTS_URL=http://$sandbox_payments_listen

@@ -7,6 +7,7 @@ mod ledger;
 mod money;
 mod payment;
 mod place;
+mod rights;
 mod snapshot;
 
 #[cfg(test)]

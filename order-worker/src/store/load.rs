@@ -94,6 +94,7 @@ impl Store {
             ..Snapshot::default()
         };
         read_customers(connection, &wanted.buyers, &mut snapshot).await?;
+        read_rights(connection, &wanted.orders, &mut snapshot).await?;
         if wanted.money {
             read_reports(connection, &wanted.reports, &mut snapshot).await?;
             read_money(connection, &wanted.orders, &mut snapshot).await?;
@@ -114,6 +115,7 @@ struct ProductRow {
     currency: String,
     hold_seconds: i32,
     per_customer: Option<i32>,
+    by_draw: bool,
     on_hand: i64,
     held: i64,
     sold: i64,
@@ -130,6 +132,7 @@ impl ProductRow {
             price: Money::new(self.price_minor, currency),
             hold_lasts: Duration::seconds(self.hold_seconds.into()),
             per_customer: self.per_customer.and_then(|units| u32::try_from(units).ok()),
+            by_draw: self.by_draw,
             stock: Stock {
                 on_hand: self.on_hand,
                 held: self.held,
@@ -148,7 +151,10 @@ async fn lock_stock(
 ) -> Result<HashMap<ProductId, Product>, StoreError> {
     let rows: Vec<ProductRow> = sqlx::query_as(
         "SELECT products.id, name, price_minor, currency, hold_seconds, per_customer,
-                on_hand, held, sold, version
+                on_hand, held, sold, version,
+                EXISTS (SELECT FROM draws
+                         WHERE draws.product_id = products.id
+                           AND draws.stage NOT IN ('finished', 'cancelled')) AS by_draw
            FROM stock JOIN products ON products.id = stock.product_id
           WHERE stock.product_id IN (SELECT unnest($1::text[])
                                       UNION
@@ -308,4 +314,33 @@ impl OrderRow {
             total: Money::new(self.total_minor?, currency),
         })
     }
+}
+
+/// Which of the orders have rights to what is sold by draw. They are locked, so that no right is taken from its order
+/// while that is decided.
+async fn read_rights(
+    connection: &mut PgConnection,
+    orders: &[Uuid],
+    snapshot: &mut Snapshot,
+) -> Result<(), StoreError> {
+    if !snapshot.products.values().any(|product| product.by_draw) {
+        return Ok(());
+    }
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "SELECT order_id, product_id
+           FROM purchase_rights
+          WHERE order_id = ANY ($1) AND state = 'open'
+            FOR SHARE",
+    )
+    .bind(orders)
+    .fetch_all(connection)
+    .await?;
+    for (order, product) in rows {
+        let unreadable = |_| StoreError::Unreadable {
+            table: "purchase_rights",
+        };
+        let product = product.parse().map_err(unreadable)?;
+        snapshot.rights.insert((OrderId::from_uuid(order), product));
+    }
+    Ok(())
 }

@@ -29,6 +29,8 @@ pub enum Measurement {
     Million(MillionPlan),
     /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
     Orders(OrdersPlan),
+    /// A draw of very many entries, from its closing until every winner has a right, against `ORDER BY random()`.
+    Draw(DrawPlan),
     /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
     DropDay(DropDayPlan),
     /// Whether fewer are let in while the order worker stands still, and as many as before afterwards.
@@ -132,6 +134,19 @@ pub struct OrdersPlan {
     /// How many shoppers were let in and order in turn.
     #[arg(long, default_value_t = 2_000)]
     pub shoppers: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct DrawPlan {
+    /// How many have entered.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub entries: u32,
+    /// How many units there are.
+    #[arg(long, default_value_t = 10_000)]
+    pub units: u32,
+    /// How many of a thousand have left again.
+    #[arg(long, default_value_t = 20)]
+    pub left_permille: u32,
 }
 
 #[derive(Debug, Args)]

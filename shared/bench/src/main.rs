@@ -8,6 +8,7 @@ mod books;
 mod cli;
 mod cpu;
 mod crowd;
+mod draw;
 mod drill_autopilot;
 mod drill_no_shows;
 mod drills;
@@ -75,6 +76,7 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
         Measurement::Listen(plan) => idle::listen(&plan).await,
         Measurement::Join(plan) => join::measure(&plan).await,
         Measurement::Million(plan) => million::measure(&plan).await,
+        Measurement::Draw(plan) => draw::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,

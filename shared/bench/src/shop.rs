@@ -8,6 +8,8 @@ use testbed::{BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilde
 
 /// The product of every measurement.
 pub const PRODUCT: &str = "demo-sneaker";
+/// What the secrets of its draws come from.
+pub const DRAW_KEY: [u8; 32] = [42; 32];
 /// Where the shop takes the provider's reports.
 const WEBHOOK_PATH: &str = "/webhooks/payments";
 /// Where each process says that it can work.
@@ -16,7 +18,7 @@ pub const READY_PATH: &str = "/readyz";
 /// A running shop.
 pub struct Shop {
     // Dropped in this order: processes first, then what they use.
-    _catalog: Process,
+    catalog: Process,
     worker: Process,
     _payments: Process,
     database: Database,
@@ -70,7 +72,7 @@ impl Shop {
             .try_start()
             .await?;
         Ok(Self {
-            _catalog: catalog,
+            catalog,
             worker,
             _payments: payments_process,
             database,
@@ -81,6 +83,11 @@ impl Shop {
     /// The process that decides orders.
     pub fn worker(&self) -> &Process {
         &self.worker
+    }
+
+    /// The process that shoppers reach.
+    pub fn catalog(&self) -> &Process {
+        &self.catalog
     }
 
     /// Its database, to be looked at from outside.
@@ -118,6 +125,7 @@ impl Wiring<'_> {
             )
             .env("CATALOG_API_PUBLIC_URL", format!("http://{edge}"))
             .env("CATALOG_API_PAYMENTS_URL", format!("http://{payments}"))
+            .env("DRAW_KEYS", format!("1 {}", STANDARD.encode(DRAW_KEY)))
             .env("PAYMENTS_WEBHOOK_SECRET", &self.secret)
             .ready_at(listen, READY_PATH)
     }

@@ -30,6 +30,11 @@ macro_rules! slug {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
+        #[cfg_attr(
+            feature = "schema",
+            derive(utoipa::ToSchema),
+            schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,63}$")
+        )]
         pub struct $name(String);
 
         impl $name {
@@ -73,6 +78,11 @@ slug!(
     /// A product of the shop, e.g. `demo-sneaker`. Also the routing key that keeps its orders in one sequence.
     ProductId,
     "a product id"
+);
+slug!(
+    /// A draw, e.g. `demo-raffle`.
+    DrawId,
+    "a draw id"
 );
 slug!(
     /// A waiting room, e.g. `demo`.
@@ -157,6 +167,7 @@ impl ShopperId {
 /// instance, at any time, names the same order, and the primary key of `orders` makes it one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = Uuid))]
 pub struct OrderId(Uuid);
 
 impl OrderId {

@@ -19,8 +19,8 @@ pub use commands::{
     Settlement, StartPayment,
 };
 pub use events::{Event, OrderChanged, StockChanged};
-pub use ids::{IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
+pub use ids::{DrawId, IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
 pub use member::{Language, LanguageError, MEMBER_AUDIENCE, MEMBER_ISSUER, MemberClaims, Role, RoleError};
 pub use money::{Currency, Money, MoneyError};
-pub use order::{OrderLine, OrderState, OrderView, RefundReason, Refusal};
+pub use order::{OrderLine, OrderState, OrderView, RefundReason, Refusal, UnknownWord};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};

@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 /// Where an order stands. `Pending` is the time between intake and decision and is never a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum OrderState {
     /// Accepted and durable in the queue, not decided yet.
     Pending,
@@ -91,6 +92,7 @@ pub struct UnknownWord;
 /// Why an order was refused: one word for each rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Refusal {
     /// Not enough units are left of at least one product.
     SoldOut,
@@ -98,15 +100,18 @@ pub enum Refusal {
     UnknownProduct,
     /// The shopper would have more units of a product than one customer may have.
     LimitReached,
+    /// A product is sold by draw, and the order has no right to it.
+    NoRight,
     /// The lines do not make a valid order (none, too many, two currencies, a sum too large).
     Invalid,
 }
 
 impl Refusal {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::SoldOut,
         Self::UnknownProduct,
         Self::LimitReached,
+        Self::NoRight,
         Self::Invalid,
     ];
 
@@ -116,6 +121,7 @@ impl Refusal {
             Self::SoldOut => "sold_out",
             Self::UnknownProduct => "unknown_product",
             Self::LimitReached => "limit_reached",
+            Self::NoRight => "no_right",
             Self::Invalid => "invalid",
         }
     }
@@ -135,6 +141,7 @@ impl FromStr for Refusal {
 /// Why the money of an order goes back, all that is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum RefundReason {
     /// It came when the units were gone.
     UnitsGone,
@@ -178,6 +185,7 @@ impl FromStr for RefundReason {
 
 /// One line of an order with its name and price frozen at the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderLine {
     /// Which product.
     pub product_id: ProductId,
@@ -191,6 +199,7 @@ pub struct OrderLine {
 
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderView {
     /// Its identifier.
     pub order_id: OrderId,

@@ -52,6 +52,8 @@ templates! {
     EmailCode => "email-code",
     /// The address was changed; sent to the old one. No parameters.
     EmailChanged => "email-changed",
+    /// A draw offers the right to buy. `title`, `place`, `until`, `url`.
+    DrawRight => "draw-right",
     /// The account was erased; sent to the address it had. No parameters.
     Erased => "erased",
 }
@@ -107,7 +109,10 @@ mod tests {
 
     #[test]
     fn every_template_says_something_in_every_language() {
-        let everything = json!({ "code": "123456", "minutes": 30, "url": "https://shop.example/" });
+        let everything = json!({
+            "code": "123456", "minutes": 30, "url": "https://shop.example/", "title": "Raffle", "place": 7,
+            "until": "2027-03-02 10:00 UTC",
+        });
         for &template in Template::ALL {
             for language in Language::ALL {
                 let text = render(template, language, &everything).unwrap();

@@ -88,7 +88,9 @@ impl Ledger {
             .and_then(|order| order.hold_again(self.now));
         let Some((order, hold)) = again else { return false };
         let taken = order.purchase().is_some_and(|purchase| {
-            self.allows(&order.shopper, purchase) && self.take_units(&order.shopper, purchase)
+            self.has_rights(id, purchase)
+                && self.allows(&order.shopper, purchase)
+                && self.take_units(&order.shopper, purchase)
         });
         if taken {
             self.books.orders.insert(id, order);

@@ -35,6 +35,9 @@ impl Ledger {
     /// Holds the units of all lines, or says why not.
     fn hold(&mut self, place: &PlaceOrder) -> Result<State, Refusal> {
         let (purchase, lasts) = self.price(&place.lines)?;
+        if !self.has_rights(place.order_id, &purchase) {
+            return Err(Refusal::NoRight);
+        }
         if !self.allows(&place.shopper, &purchase) {
             return Err(Refusal::LimitReached);
         }

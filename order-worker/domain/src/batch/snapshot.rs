@@ -16,6 +16,8 @@ pub struct Product {
     pub hold_lasts: Duration,
     /// How many units one customer may have, if that is limited.
     pub per_customer: Option<u32>,
+    /// It is sold by draw: to orders that have a right, and to nobody else.
+    pub by_draw: bool,
     /// Its stock; the shell has locked the row.
     pub stock: Stock,
 }
@@ -27,6 +29,8 @@ pub struct Snapshot {
     pub products: HashMap<ProductId, Product>,
     /// Orders by identifier.
     pub orders: HashMap<OrderId, Order>,
+    /// The rights that orders have to products that are sold by draw; the shell has locked them.
+    pub rights: HashSet<(OrderId, ProductId)>,
     /// The reports (by the provider's event id) that were acted on before.
     pub seen_reports: HashSet<String>,
     /// What is known of the orders' payments, by the provider's names.

@@ -142,6 +142,7 @@ impl Store {
             price,
             hold_lasts: HOLD,
             per_customer: None,
+            by_draw: false,
             stock,
         };
         self.books.products.insert(product_id(number), product);
