@@ -128,11 +128,18 @@ impl OrderFate {
                 OrderState::Refused
                 | OrderState::Cancelled
                 | OrderState::PaymentFailed
+                | OrderState::PaymentAbandoned
                 | OrderState::Expired
                 | OrderState::RefundDue
                 | OrderState::Refunded,
             ) => Self::Ended,
-            Some(OrderState::Paid) => Self::Paid,
+            Some(
+                OrderState::Paid
+                | OrderState::Shipped
+                | OrderState::Delivered
+                | OrderState::Confirmed
+                | OrderState::ReturnRequested,
+            ) => Self::Paid,
         }
     }
 }
