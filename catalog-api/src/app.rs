@@ -2,7 +2,7 @@
 
 use crate::{
     Settings,
-    api::{Shop, Sources, metrics_router, router},
+    api::{Shop, Sources, StockListeners, metrics_router, router},
     catalog::{Catalog, Nudge, keep_fresh},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
@@ -56,7 +56,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         catalog: Arc::clone(&parts.heard.catalog),
         undecided: parts.heard.undecided.clone(),
     };
-    let shop = shop(settings, parts)?;
+    let shop = shop(settings, parts, shutdown.token())?;
     info!(address = %listen, "the shop listens");
     if let Some(address) = metrics_listen {
         let listener = TcpListener::bind(address).await;
@@ -86,7 +86,13 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let Heard { catalog, nudge, .. } = heard.clone();
     shutdown.spawn(
         "catalog",
-        keep_fresh(catalog, nudge, pool.clone(), shutdown.token()),
+        keep_fresh(
+            catalog,
+            nudge,
+            pool.clone(),
+            Arc::new(SystemClock),
+            shutdown.token(),
+        ),
     );
     shutdown.spawn(
         "lost events",
@@ -105,7 +111,7 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
 }
 
 /// What the handlers work with.
-fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
+fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Result<Shop> {
     let Parts {
         pool,
         reader,
@@ -135,6 +141,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         .context("make an HTTP client")?;
     let public_url = settings.public_url;
     Ok(Shop {
+        stock_listeners: StockListeners::new(stop),
         catalog,
         nudge,
         intake,

@@ -157,7 +157,18 @@ fn line(at: usize, raw: &OrderRequestLine, mistakes: &mut Vec<Mistake>) -> Optio
     Some(RequestedLine {
         product_id: product_id.ok()?,
         quantity: quantity?,
+        seen_price: None,
     })
+}
+
+impl Mistake {
+    /// A mistake at a JSON pointer, or of a parameter of that name.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
 }
 
 fn mistake(pointer: String, detail: String) -> Mistake {

@@ -11,12 +11,14 @@ mod request_body;
 mod segment;
 mod shopper;
 mod signals;
+mod stock;
 mod webhooks;
 
 pub use document::{Kind, Refusals, Refuses};
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
+pub use stock::StockListeners;
 
 use crate::{
     catalog::{Catalog, Nudge},
@@ -41,6 +43,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub struct Shop {
     pub catalog: Arc<Catalog>,
     pub nudge: Arc<Nudge>,
+    pub stock_listeners: StockListeners,
     pub intake: Intake,
     pub counter: Counter,
     pub passes: RemoteKeys,
@@ -62,6 +65,8 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(products::front))
         .routes(routes!(products::list))
         .routes(routes!(products::show))
+        .routes(routes!(stock::show))
+        .routes(routes!(stock::follow))
         .routes(routes!(orders::place))
         .routes(routes!(orders::show))
         .routes(routes!(orders::pay))

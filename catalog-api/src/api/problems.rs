@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable};
+use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable, NotSold};
 use contract::{OrderView, Problem, Refusal};
 use process::ProblemResponse;
 use serde_json::json;
@@ -50,9 +50,22 @@ impl ApiProblem {
         )
     }
 
+    pub fn unknown_product() -> Self {
+        Self::new(
+            404,
+            "unknown-product",
+            "No such product",
+            "There is no product at this address.",
+        )
+    }
+
     /// An order that the worker refused.
     pub fn refused(order: &OrderView) -> Self {
         let refused = match order.refusal {
+            Some(Refusal::NotOpen) => not_sold(NotSold::NotOpen, "A product of this order"),
+            Some(Refusal::Closed) => not_sold(NotSold::Closed, "A product of this order"),
+            Some(Refusal::NotForSale) => not_sold(NotSold::Stopped, "A product of this order"),
+            Some(Refusal::PriceChanged) => price_changed(),
             Some(Refusal::UnknownProduct) => Self::new(
                 422,
                 "unknown-product",
@@ -71,11 +84,12 @@ impl ApiProblem {
     }
 
     /// The problem of somebody who may come again, soon.
-    fn later(name: &str, title: &str, detail: &str) -> Self {
+    pub fn later(name: &str, title: &str, detail: &str) -> Self {
         Self::new(503, name, title, detail).header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem = Box::new(self.problem.with(name, value));
         self
     }
@@ -103,6 +117,10 @@ pub struct Refused;
 impl Refuses for Refused {
     const KINDS: &'static [Kind] = &[
         (409, "sold-out"),
+        (409, "not-open"),
+        (409, "closed"),
+        (409, "not-for-sale"),
+        (409, "price-changed"),
         (422, "unknown-product"),
         (422, "invalid-order"),
     ];
@@ -118,6 +136,21 @@ impl IntoResponse for ApiProblem {
 
 fn sold_out(detail: &str) -> ApiProblem {
     ApiProblem::new(409, "sold-out", "Sold out", detail)
+}
+
+fn not_sold(why: NotSold, product: &str) -> ApiProblem {
+    let (name, title) = match why {
+        NotSold::Stopped => ("not-for-sale", "Not for sale"),
+        NotSold::NotOpen => ("not-open", "The sale has not begun"),
+        NotSold::Closed => ("closed", "The sale is over"),
+    };
+    ApiProblem::new(409, name, title, format!("{product} {why}."))
+}
+
+fn price_changed() -> ApiProblem {
+    let detail =
+        "A price is not the one that you saw. Nothing was ordered: look again, and order at the new price.";
+    ApiProblem::new(409, "price-changed", "A price has changed", detail)
 }
 
 /// An error with its causes, once.
@@ -171,9 +204,13 @@ impl From<BasketError> for ApiProblem {
 impl Refuses for PlaceError {
     const KINDS: &'static [Kind] = &[
         (409, "request-in-flight"),
+        (409, "sold-out"),
+        (409, "not-open"),
+        (409, "closed"),
+        (409, "not-for-sale"),
+        (409, "price-changed"),
         (422, "idempotency-key-reused"),
         (422, "unknown-product"),
-        (409, "sold-out"),
         (503, "not-confirmed"),
     ];
 }
@@ -205,6 +242,10 @@ impl From<PlaceError> for ApiProblem {
             PlaceError::SoldOut(product) => {
                 sold_out(&format!("Not enough is left of {product}.")).with("product_id", json!(product))
             }
+            PlaceError::NotSold(product, why) => {
+                not_sold(*why, product.as_str()).with("product_id", json!(product))
+            }
+            PlaceError::PriceChanged(changes) => price_changed().with("changes", json!(changes)),
             PlaceError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
@@ -345,6 +386,10 @@ mod tests {
             PlaceError::OtherPayload,
             PlaceError::UnknownProduct(product()),
             PlaceError::SoldOut(product()),
+            PlaceError::NotSold(product(), NotSold::Stopped),
+            PlaceError::NotSold(product(), NotSold::NotOpen),
+            PlaceError::NotSold(product(), NotSold::Closed),
+            PlaceError::PriceChanged(Vec::new()),
         ]);
         check([FindError::NotFound]);
         check([

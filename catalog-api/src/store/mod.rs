@@ -6,4 +6,4 @@ mod products;
 
 pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};
 pub use orders::{StoredOrder, decided_of};
-pub use products::{Freshness, Stocked, read_products};
+pub use products::{Freshness, Stocked, database_now, read_products};

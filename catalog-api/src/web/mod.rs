@@ -3,7 +3,7 @@
 pub mod assets;
 mod template;
 
-use crate::catalog::Shelf;
+use crate::catalog::{Page, Shelf};
 use axum::{
     http::{
         StatusCode,
@@ -14,10 +14,9 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Stock, limits::QUANTITY_MAX};
+use catalog_domain::{Listing, Stock, limits::QUANTITY_MAX};
 use contract::{OrderView, Problem};
 use payments::amount_text;
-use std::sync::Arc;
 use template::{Insert, fill};
 
 const FRAME: &str = include_str!("../../web/frame.html");
@@ -31,9 +30,9 @@ const PROBLEM: &str = include_str!("../../web/problem.html");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// All products.
-pub fn front_page(shelves: &[Arc<Shelf>]) -> Response {
-    let cards = shelves.iter().map(|shelf| card(shelf)).collect::<String>();
+/// A page of the products.
+pub fn list_page(_listing: &Listing, shown: &Page) -> Response {
+    let cards = shown.shelves.iter().map(|shelf| card(shelf)).collect::<String>();
     let cards = if cards.is_empty() {
         "<p>There is nothing for sale yet.</p>".to_owned()
     } else {

@@ -80,6 +80,11 @@ slug!(
     "a product id"
 );
 slug!(
+    /// A category of products, e.g. `shoes`.
+    CategoryId,
+    "a category"
+);
+slug!(
     /// A waiting room, e.g. `demo`.
     RoomId,
     "a room id"

@@ -15,7 +15,7 @@ mod problem;
 pub use claims::{PASS_AUDIENCE, PASS_ISSUER, PassClaims};
 pub use commands::{CancelOrder, Command, Envelope, PlaceOrder, RequestedLine, SettlePayment, Settlement};
 pub use events::{Event, OrderChanged, StockChanged};
-pub use ids::{IdError, OrderId, ProductId, RoomId, ShopperId};
+pub use ids::{CategoryId, IdError, OrderId, ProductId, RoomId, ShopperId};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{OrderLine, OrderState, OrderView, Refusal};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
