@@ -3,7 +3,9 @@
 use crate::{
     Settings,
     api::{Shop, Sources, StockListeners, metrics_router, router},
+    carts::forget_old_carts,
     catalog::{Catalog, Nudge, keep_fresh},
+    members::{Revoked, Tokens},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
     store::{OrderReader, order_reader, read_orders},
@@ -12,6 +14,7 @@ use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
+use mail::Mailer;
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
@@ -22,8 +25,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// Connections to PostgreSQL: the readers of orders and products, and readiness.
-const POOL_SIZE: u32 = 4;
+/// Connections to PostgreSQL: the readers of orders and products, members, mails, and readiness.
+const POOL_SIZE: u32 = 10;
 
 /// The ways to the database, the broker and the worker, and what is known of them.
 struct Parts {
@@ -31,6 +34,7 @@ struct Parts {
     reader: OrderReader,
     publisher: Publisher,
     heard: Heard,
+    revoked: Arc<Revoked>,
 }
 
 /// Where events go.
@@ -55,6 +59,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let sources = Sources {
         catalog: Arc::clone(&parts.heard.catalog),
         undecided: parts.heard.undecided.clone(),
+        pool: parts.pool.clone(),
     };
     let shop = shop(settings, parts, shutdown.token())?;
     info!(address = %listen, "the shop listens");
@@ -79,7 +84,7 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let topology = Topology::new(&settings.broker_prefix);
     let broker = Broker::new(settings.amqp_url.expose_secret(), topology, "catalog-api")?;
     let (reader, questions) = order_reader();
-    let heard = Heard::default();
+    let (heard, revoked) = (Heard::default(), Arc::<Revoked>::default());
 
     // Not one of the tasks that stop first: requests that are being finished still look orders up.
     tokio::spawn(read_orders(pool.clone(), questions));
@@ -94,6 +99,7 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
             shutdown.token(),
         ),
     );
+    shutdown.spawn("old carts", forget_old_carts(pool.clone(), shutdown.token()));
     shutdown.spawn(
         "lost events",
         make_up_for_lost_events(heard.undecided.clone(), pool.clone(), shutdown.token()),
@@ -102,11 +108,19 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
         "events",
         hear(EventSubscription::new(&broker), heard.clone(), shutdown.token()),
     );
+    shutdown.spawn(
+        "ended sign-ins",
+        Arc::clone(&revoked).follow(pool.clone(), shutdown.token()),
+    );
+    let members = &settings.members;
+    let mailer = Mailer::new(pool.clone(), Arc::clone(&members.personal), &members.mail)?;
+    shutdown.spawn("mails", mailer.run(shutdown.token()));
     Ok(Parts {
         pool,
         reader,
         publisher: Publisher::start(&broker),
         heard,
+        revoked,
     })
 }
 
@@ -117,6 +131,7 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
         reader,
         publisher,
         heard,
+        revoked,
     } = parts;
     let Heard {
         catalog,
@@ -153,6 +168,7 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
             provider,
             public_url,
         },
+        tokens: Tokens::new(settings.members.tokens, revoked),
         passes: RemoteKeys::at(settings.jwks_url.clone(), jwks.clone()),
         webhook_secret: settings.webhook_secret,
         clock: Arc::new(SystemClock),

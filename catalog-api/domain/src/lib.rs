@@ -5,6 +5,7 @@
 
 mod accept;
 mod basket;
+mod cart;
 mod idempotency;
 mod key_state;
 pub mod limits;
@@ -18,6 +19,7 @@ mod words;
 
 pub use accept::prefers_html;
 pub use basket::{Basket, BasketError, Mistake, OrderRequest, OrderRequestLine};
+pub use cart::{CartAddition, CartError, CartLine, CartLineView, CartQuantity, CartView, parse_quantity};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyError};
 pub use key_state::{KeyState, Verdict};
 pub use listing::{Listing, Place, Sort};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 /// Different products in one order.
-pub const LINES_MAX: usize = 10;
+pub const LINES_MAX: usize = 20;
+/// Different products in a cart.
+pub const CART_LINES_MAX: usize = LINES_MAX;
 /// Units of one product in one order.
 pub const QUANTITY_MAX: u32 = 10;
 /// Products on one page of a list.
@@ -37,7 +39,7 @@ pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one request may take, from its head to the answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// A line as JSON: a product id of 64 characters, the field names, and generous white space.
+/// A line as JSON: a product id of 64 characters, a price, the field names, and generous white space.
 const LINE_BYTES: usize = 64 + 256;
 
 const _: () = assert!(

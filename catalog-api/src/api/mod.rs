@@ -1,13 +1,18 @@
 //! The HTTP surface.
 
+mod cart;
 mod document;
 mod health;
 mod layers;
+mod member;
+mod member_keys;
+mod offers;
 mod orders;
 mod prefer;
 mod problems;
 mod products;
 mod request_body;
+mod same_origin;
 mod segment;
 mod shopper;
 mod signals;
@@ -22,6 +27,7 @@ pub use stock::StockListeners;
 
 use crate::{
     catalog::{Catalog, Nudge},
+    members::Tokens,
     orders::{Counter, Intake},
     web,
 };
@@ -47,6 +53,7 @@ pub struct Shop {
     pub intake: Intake,
     pub counter: Counter,
     pub passes: RemoteKeys,
+    pub tokens: Tokens,
     pub webhook_secret: WebhookSecret,
     pub clock: Arc<dyn Clock>,
     pub pool: PgPool,
@@ -67,11 +74,18 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(products::show))
         .routes(routes!(stock::show))
         .routes(routes!(stock::follow))
+        .routes(routes!(cart::show, cart::empty))
+        .routes(routes!(cart::add))
+        .routes(routes!(cart::change, cart::remove))
+        .routes(routes!(offers::create))
+        .routes(routes!(offers::read, offers::change))
+        .routes(routes!(offers::adjust))
         .routes(routes!(orders::place))
         .routes(routes!(orders::show))
         .routes(routes!(orders::pay))
         .routes(routes!(orders::cancel))
         .routes(routes!(webhooks::payments))
+        .routes(routes!(member_keys::jwks))
         .routes(routes!(web::assets::asset))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -83,17 +97,23 @@ pub fn router(shop: SharedShop) -> Router {
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&shop),
+            same_origin::refuse_foreign,
+        ))
         .layer(middleware::from_fn(layers::limit_time))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn(layers::measure))
         .with_state(shop)
 }
 
-/// The metrics, and the signals that the edge goes by, for a listener that shoppers do not reach.
+/// The metrics, and what the edge goes by (signals, and tokens that were taken back), for a listener that shoppers do not
+/// reach.
 pub fn metrics_router(metrics: PrometheusHandle, sources: Sources) -> Router {
     Router::new()
         .route("/metrics", get(move || async move { metrics.render() }))
         .route("/signals", get(signals::show))
+        .route("/revocations", get(member_keys::revocations))
         .with_state(sources)
         .fallback(layers::no_such_address)
 }

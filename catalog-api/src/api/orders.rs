@@ -5,7 +5,8 @@ use super::{
     shopper::Shopper, wants_page,
 };
 use crate::{
-    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest},
+    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, PriceChange},
+    store::carts,
     web,
 };
 use axum::{
@@ -18,10 +19,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use catalog_domain::{Basket, BasketError, IdempotencyKey, KeyError, OrderRequest};
-use contract::{OrderId, OrderState, OrderView};
+use contract::{OrderId, OrderState, OrderView, Refusal, RequestedLine};
 use serde::Serialize;
+use serde_json::json;
+use tracing::warn;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How soon a pending order is worth another look.
 const LOOK_AGAIN_SECONDS: &str = "1";
 
@@ -59,16 +62,22 @@ pub async fn place(
         .get_all(IDEMPOTENCY_KEY)
         .iter()
         .map(|value| value.as_bytes());
+    let basket = Basket::parse(&body)?;
+    let (lines, from_cart) = (basket.lines().to_vec(), basket.is_from_cart());
     let request = PlaceRequest {
         key: IdempotencyKey::from_headers(keys)?,
-        basket: Basket::parse(&body)?,
-        shopper: shopper.id,
-        session_start_unix_ms: shopper.session_start_unix_ms,
+        basket,
+        shopper: shopper.id.clone(),
+        since_unix_ms: shopper.since_unix_ms,
         wait: wait.0,
         accepted_at_unix_ms: shop.clock.unix_ms(),
     };
     let order = shop.intake.place(request).await?;
-    Ok(wait.applied_to(placed(&order)))
+    if from_cart && order.state != OrderState::Refused {
+        leave_cart(&shop, &shopper, order.order_id, &lines).await;
+    }
+    let changes = shop.intake.price_changes(&lines);
+    Ok(wait.applied_to(placed(&order, &changes)))
 }
 
 /// Shows an order to its owner.
@@ -97,7 +106,13 @@ pub async fn show(
     shopper: Result<Shopper, ApiProblem>,
 ) -> Result<Response, ApiProblem> {
     let page = wants_page(&headers);
-    let found = async { Ok::<_, ApiProblem>(shop.counter.find(&shopper?.id, order_id(&id)?, wait.0).await?) };
+    let found = async {
+        Ok::<_, ApiProblem>(
+            shop.counter
+                .find(&shopper?.owners(), order_id(&id)?, wait.0)
+                .await?,
+        )
+    };
     match found.await {
         Ok(order) if page => Ok(web::order_page(&order)),
         Ok(order) => Ok(wait.applied_to(private(StatusCode::OK, &order))),
@@ -131,7 +146,7 @@ pub async fn pay(
     shopper: Shopper,
     id: Segment,
 ) -> Result<Response, ApiProblem> {
-    let checkout = shop.counter.pay(&shopper.id, order_id(&id)?).await?;
+    let checkout = shop.counter.pay(&shopper.owners(), order_id(&id)?).await?;
     let body = Json(CheckoutLink {
         checkout_url: checkout.url,
     });
@@ -161,7 +176,10 @@ pub async fn cancel(
     id: Segment,
     wait: Wait,
 ) -> Result<Response, ApiProblem> {
-    let order = shop.counter.cancel(&shopper.id, order_id(&id)?, wait.0).await?;
+    let order = shop
+        .counter
+        .cancel(&shopper.owners(), order_id(&id)?, wait.0)
+        .await?;
     let decided = order.state == OrderState::Cancelled;
     let status = if decided {
         StatusCode::OK
@@ -171,19 +189,39 @@ pub async fn cancel(
     Ok(wait.applied_to(private(status, &order)))
 }
 
+/// What was ordered leaves the cart. The order stands whether that works or not; sent again, it is tried again.
+async fn leave_cart(shop: &SharedShop, shopper: &Shopper, order: OrderId, lines: &[RequestedLine]) {
+    let left = async {
+        super::cart::gather(shop, shopper).await?;
+        carts::ordered(&shop.pool, &shopper.id, order, lines).await
+    };
+    if let Err(error) = left.await {
+        warn!(%error, "what was ordered is still in the cart");
+    }
+}
+
 fn order_id(Segment(id): &Segment) -> Result<OrderId, ApiProblem> {
     id.parse().map_err(|_| ApiProblem::unknown_order())
 }
 
 /// The answer to an order request, by how the order stands.
-fn placed(order: &OrderView) -> Response {
+fn placed(order: &OrderView, changes: &[PriceChange]) -> Response {
     let location = [(LOCATION, format!("/orders/{}", order.order_id))];
     match order.state {
         OrderState::Pending => {
             let retry = [(RETRY_AFTER, LOOK_AGAIN_SECONDS)];
             (location, retry, private(StatusCode::ACCEPTED, order)).into_response()
         }
-        OrderState::Refused => (location, ApiProblem::refused(order)).into_response(),
+        OrderState::Refused => {
+            let problem = ApiProblem::refused(order);
+            let prices = order.refusal == Some(Refusal::PriceChanged);
+            let problem = if prices {
+                problem.with("changes", json!(changes))
+            } else {
+                problem
+            };
+            (location, problem).into_response()
+        }
         _ => (location, private(StatusCode::CREATED, order)).into_response(),
     }
 }

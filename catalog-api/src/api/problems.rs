@@ -94,7 +94,7 @@ impl ApiProblem {
         self
     }
 
-    fn unavailable(error: &dyn Error) -> Self {
+    pub fn unavailable(error: &dyn Error) -> Self {
         log("cannot serve now", error);
         Self::later(
             "unavailable",

@@ -8,6 +8,7 @@ use axum::{
 };
 use contract::ProductId;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Products in one answer; who sells more asks for one by name.
@@ -20,6 +21,8 @@ pub struct Sources {
     pub catalog: Arc<Catalog>,
     /// Orders on their way.
     pub undecided: Undecided,
+    /// Sign-ins that have ended.
+    pub pool: PgPool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -30,7 +30,7 @@ use crate::{
 };
 use broker::{PublishError, Publisher};
 use catalog_domain::{Basket, IdempotencyKey, NotSold, Verdict, is_decided};
-use contract::{Command, Money, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
+use contract::{Command, Money, OrderId, OrderView, PlaceOrder, ProductId, RequestedLine, ShopperId};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
@@ -41,7 +41,7 @@ pub struct PlaceRequest {
     /// Who asks.
     pub shopper: ShopperId,
     /// When the shopper's session began, Unix milliseconds.
-    pub session_start_unix_ms: u64,
+    pub since_unix_ms: u64,
     /// The key that names the order among the shopper's.
     pub key: IdempotencyKey,
     /// What is wanted.
@@ -109,11 +109,7 @@ pub struct Intake {
 impl Intake {
     /// Takes an order. It is durable when this answers, and decided if the shopper waited long enough for that.
     pub async fn place(&self, request: PlaceRequest) -> Result<OrderView, PlaceError> {
-        let order_id = OrderId::derive(
-            &request.shopper,
-            request.key.as_str(),
-            request.session_start_unix_ms,
-        );
+        let order_id = OrderId::derive(&request.shopper, request.key.as_str(), request.since_unix_ms);
         // Before anything is published: the decision may come before the confirm does.
         let listener = request.wait.map(|_| self.waiting.listen(order_id));
         let known = match self.keys.request(order_id, &request.shopper, &request.basket) {
@@ -171,10 +167,24 @@ impl Intake {
         Ok(None)
     }
 
+    /// Which prices are not those that the shopper saw.
+    pub fn price_changes(&self, lines: &[RequestedLine]) -> Vec<PriceChange> {
+        let change = |line: &RequestedLine| {
+            let now = self.catalog.shelf(&line.product_id)?.product.price;
+            let seen = line.seen_price.filter(|seen| *seen != now)?;
+            let product_id = line.product_id.clone();
+            Some(PriceChange {
+                product_id,
+                seen,
+                now,
+            })
+        };
+        lines.iter().filter_map(change).collect()
+    }
+
     /// What can be refused at once. The worker has the same rules and decides by them; this spares it the work.
     fn check_shelves(&self, request: &PlaceRequest) -> Result<(), PlaceError> {
         let now = self.catalog.server_time(request.accepted_at_unix_ms);
-        let mut changes = Vec::new();
         for line in request.basket.lines() {
             let product_id = || line.product_id.clone();
             let shelf = self.catalog.shelf(&line.product_id);
@@ -184,14 +194,8 @@ impl Intake {
             if !shelf.stock().covers(line.quantity) {
                 return Err(PlaceError::SoldOut(product_id()));
             }
-            let now = shelf.product.price;
-            let change = line.seen_price.filter(|seen| *seen != now);
-            changes.extend(change.map(|seen| PriceChange {
-                product_id: product_id(),
-                seen,
-                now,
-            }));
         }
+        let changes = self.price_changes(request.basket.lines());
         if changes.is_empty() {
             Ok(())
         } else {
