@@ -2,8 +2,10 @@
 
 use crate::{
     Settings,
-    api::{Shop, Sources, metrics_router, router},
+    api::{Shop, Sources, StockListeners, metrics_router, router},
+    carts::forget_old_carts,
     catalog::{Catalog, Nudge, keep_fresh},
+    members::{Revoked, Tokens},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
     store::{OrderReader, order_reader, read_orders},
@@ -12,6 +14,7 @@ use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
+use mail::Mailer;
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
@@ -22,8 +25,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// Connections to PostgreSQL: the readers of orders and products, and readiness.
-const POOL_SIZE: u32 = 4;
+/// Connections to PostgreSQL: the readers of orders and products, members, mails, and readiness.
+const POOL_SIZE: u32 = 10;
 
 /// The ways to the database, the broker and the worker, and what is known of them.
 struct Parts {
@@ -31,6 +34,7 @@ struct Parts {
     reader: OrderReader,
     publisher: Publisher,
     heard: Heard,
+    revoked: Arc<Revoked>,
 }
 
 /// Where events go.
@@ -55,8 +59,9 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
     let sources = Sources {
         catalog: Arc::clone(&parts.heard.catalog),
         undecided: parts.heard.undecided.clone(),
+        pool: parts.pool.clone(),
     };
-    let shop = shop(settings, parts)?;
+    let shop = shop(settings, parts, shutdown.token())?;
     info!(address = %listen, "the shop listens");
     if let Some(address) = metrics_listen {
         let listener = TcpListener::bind(address).await;
@@ -79,15 +84,22 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let topology = Topology::new(&settings.broker_prefix);
     let broker = Broker::new(settings.amqp_url.expose_secret(), topology, "catalog-api")?;
     let (reader, questions) = order_reader();
-    let heard = Heard::default();
+    let (heard, revoked) = (Heard::default(), Arc::<Revoked>::default());
 
     // Not one of the tasks that stop first: requests that are being finished still look orders up.
     tokio::spawn(read_orders(pool.clone(), questions));
     let Heard { catalog, nudge, .. } = heard.clone();
     shutdown.spawn(
         "catalog",
-        keep_fresh(catalog, nudge, pool.clone(), shutdown.token()),
+        keep_fresh(
+            catalog,
+            nudge,
+            pool.clone(),
+            Arc::new(SystemClock),
+            shutdown.token(),
+        ),
     );
+    shutdown.spawn("old carts", forget_old_carts(pool.clone(), shutdown.token()));
     shutdown.spawn(
         "lost events",
         make_up_for_lost_events(heard.undecided.clone(), pool.clone(), shutdown.token()),
@@ -96,21 +108,30 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
         "events",
         hear(EventSubscription::new(&broker), heard.clone(), shutdown.token()),
     );
+    shutdown.spawn(
+        "ended sign-ins",
+        Arc::clone(&revoked).follow(pool.clone(), shutdown.token()),
+    );
+    let members = &settings.members;
+    let mailer = Mailer::new(pool.clone(), Arc::clone(&members.personal), &members.mail)?;
+    shutdown.spawn("mails", mailer.run(shutdown.token()));
     Ok(Parts {
         pool,
         reader,
         publisher: Publisher::start(&broker),
         heard,
+        revoked,
     })
 }
 
 /// What the handlers work with.
-fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
+fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Result<Shop> {
     let Parts {
         pool,
         reader,
         publisher,
         heard,
+        revoked,
     } = parts;
     let Heard {
         catalog,
@@ -135,6 +156,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
         .context("make an HTTP client")?;
     let public_url = settings.public_url;
     Ok(Shop {
+        stock_listeners: StockListeners::new(stop),
         catalog,
         nudge,
         intake,
@@ -147,6 +169,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
             public_url,
             clock: Arc::new(SystemClock),
         },
+        tokens: Tokens::new(settings.members.tokens, revoked),
         passes: RemoteKeys::at(settings.jwks_url.clone(), jwks.clone()),
         webhook_secret: settings.webhook_secret,
         clock: Arc::new(SystemClock),

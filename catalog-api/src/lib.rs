@@ -6,7 +6,9 @@
 
 mod api;
 mod app;
+mod carts;
 mod catalog;
+mod members;
 mod orders;
 pub mod seed;
 mod server;

@@ -1,5 +1,10 @@
 //! What the process is told by its environment.
 
+mod members;
+
+pub use members::{MemberSettings, PersonalKeys, personal_keys};
+
+use members::Secret;
 use payments::webhooks::WebhookSecret;
 use process::Exit;
 use secrecy::{ExposeSecret, SecretString};
@@ -30,6 +35,8 @@ pub struct Settings {
     pub public_url: String,
     /// `PAYMENTS_WEBHOOK_SECRET` or `PAYMENTS_WEBHOOK_SECRET_FILE`: shared with the payment provider.
     pub webhook_secret: WebhookSecret,
+    /// What members need.
+    pub members: MemberSettings,
 }
 
 /// `DATABASE_URL` alone, for commands that need nothing else.
@@ -50,21 +57,19 @@ impl Settings {
     /// # Errors
     /// Every mistake, one a line.
     pub fn from_env() -> Result<Self, Vec<String>> {
-        let secret = process::read_secret("PAYMENTS_WEBHOOK_SECRET").map_err(|error| error.to_string());
-        Self::from(|name| std::env::var(name).ok(), secret)
+        let secret = |name: &str| process::read_secret(name).map_err(|error| error.to_string());
+        Self::from(|name| std::env::var(name).ok(), &secret)
     }
 
-    fn from(
-        get: impl Fn(&str) -> Option<String>,
-        secret: Result<Option<SecretString>, String>,
-    ) -> Result<Self, Vec<String>> {
+    fn from(get: impl Fn(&str) -> Option<String>, secret: Secret<'_>) -> Result<Self, Vec<String>> {
         let mut reader = Reader {
             get,
             mistakes: Vec::new(),
         };
         let listen = reader.listen();
         let metrics_listen = reader.metrics_listen();
-        let webhook_secret = reader.webhook_secret(secret);
+        let webhook_secret = reader.webhook_secret(secret("PAYMENTS_WEBHOOK_SECRET"));
+        let members = MemberSettings::read(secret, &|name| (reader.get)(name), &mut reader.mistakes);
         let read = Unfinished {
             database_url: reader.required(DATABASE_URL, DATABASE_EXAMPLE).into(),
             amqp_url: reader
@@ -78,9 +83,9 @@ impl Settings {
             payments_url: reader.url("CATALOG_API_PAYMENTS_URL"),
             public_url: reader.url("CATALOG_API_PUBLIC_URL"),
         };
-        match (listen, webhook_secret) {
-            (Some(listen), Some(secret)) if reader.mistakes.is_empty() => {
-                Ok(read.with(listen, metrics_listen, secret))
+        match (listen, webhook_secret, members) {
+            (Some(listen), Some(secret), Some(members)) if reader.mistakes.is_empty() => {
+                Ok(read.with(listen, metrics_listen, secret, members))
             }
             _ => Err(reader.mistakes),
         }
@@ -103,6 +108,7 @@ impl Unfinished {
         listen: SocketAddr,
         metrics_listen: Option<SocketAddr>,
         webhook_secret: WebhookSecret,
+        members: MemberSettings,
     ) -> Settings {
         let Self {
             database_url,
@@ -122,6 +128,7 @@ impl Unfinished {
             payments_url,
             public_url,
             webhook_secret,
+            members,
         }
     }
 }
@@ -187,18 +194,26 @@ impl<G: Fn(&str) -> Option<String>> Reader<G> {
 mod tests {
     use super::*;
 
-    fn secret() -> Result<Option<SecretString>, String> {
-        Ok(Some(SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")))
+    fn secret(name: &str) -> Result<Option<SecretString>, String> {
+        let text = match name {
+            "PAYMENTS_WEBHOOK_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "BLIND_INDEX_KEY" => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "SMTP_URL" => "smtp://127.0.0.1:25",
+            "WAITING_ROOM_ORIGIN_SECRET" => return Ok(None),
+            _ => "1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        };
+        Ok(Some(SecretString::from(text)))
     }
 
     #[test]
     fn what_has_a_default_need_not_be_set() {
         let get = |name: &str| match name {
             "DATABASE_URL" | "AMQP_URL" => Some("x".to_owned()),
+            "MAIL_FROM" => Some("shop@shop.example".to_owned()),
             name if name.ends_with("_URL") => Some("http://h:1/".to_owned()),
             _ => None,
         };
-        let settings = Settings::from(get, secret()).unwrap();
+        let settings = Settings::from(get, &secret).unwrap();
         assert_eq!(settings.listen.to_string(), DEFAULT_LISTEN);
         assert_eq!(settings.public_url, "http://h:1");
         assert_eq!(settings.broker_prefix, "");
@@ -206,9 +221,14 @@ mod tests {
 
     #[test]
     fn every_mistake_is_reported_at_once() {
-        let mistakes = Settings::from(|_| None, Ok(None)).unwrap_err();
-        assert_eq!(mistakes.len(), 6, "{mistakes:?}");
-        let mistakes = Settings::from(|_| Some("nonsense".to_owned()), secret()).unwrap_err();
-        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+        let mistakes = Settings::from(|_| None, &|_| Ok(None)).unwrap_err();
+        assert_eq!(mistakes.len(), 11, "{mistakes:?}");
+        let nonsense = |_: &str| Ok(Some(SecretString::from("nonsense")));
+        let mistakes = Settings::from(|_| Some("nonsense".to_owned()), &nonsense).unwrap_err();
+        assert_eq!(mistakes.len(), 11, "{mistakes:?}");
+        assert!(
+            !mistakes.concat().contains("nonsense"),
+            "no secret is shown: {mistakes:?}"
+        );
     }
 }

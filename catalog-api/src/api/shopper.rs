@@ -1,9 +1,9 @@
 //! Who is asking.
 //!
-//! This is the one place that turns a request into a shopper. Today that is the session of the pass that the edge
-//! forwards; when members can sign in, their access token is read here and nothing behind it changes.
+//! This is the one place that turns a request into a shopper: the member who is signed in, else the session of the pass that
+//! the edge forwards. Without a pass nobody shops.
 
-use super::{ApiProblem, Shop};
+use super::{ApiProblem, Kind, Refuses, Shop, member::MaybeMember};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE, request::Parts},
@@ -18,9 +18,28 @@ const PASS_HEADER: HeaderName = HeaderName::from_static("waiting-room-pass");
 /// Somebody who was let in.
 #[derive(Debug, Clone)]
 pub struct Shopper {
+    /// To whom orders belong.
     pub id: ShopperId,
-    /// When the session began, Unix milliseconds: the same for every request of it.
-    pub session_start_unix_ms: u64,
+    /// To whom those belong that were placed in this session, perhaps before the shopper signed in.
+    pub session: ShopperId,
+    /// Since when there is this shopper, Unix milliseconds: when the session began, or the account was made. The same for
+    /// every request, so that a key names the same order whenever it is used.
+    pub since_unix_ms: u64,
+}
+
+impl Shopper {
+    /// Whose orders the shopper may see.
+    pub fn owners(&self) -> [ShopperId; 2] {
+        [self.id.clone(), self.session.clone()]
+    }
+}
+
+impl Refuses for Shopper {
+    const KINDS: &'static [Kind] = &[
+        (401, "pass-required"),
+        (401, "token-refused"),
+        (403, "foreign-origin"),
+    ];
 }
 
 impl FromRequestParts<Arc<Shop>> for Shopper {
@@ -37,9 +56,19 @@ impl FromRequestParts<Arc<Shop>> for Shopper {
                 debug!(%error, "a pass was refused");
                 refused("The pass is not valid, or not any more. Join the line again.")
             })?;
-        Ok(Self {
-            id: ShopperId::of_session(&claims.sid),
-            session_start_unix_ms: claims.sst,
+        let session = ShopperId::of_session(&claims.sid);
+        let MaybeMember(member) = MaybeMember::from_request_parts(parts, shop).await?;
+        Ok(match member {
+            Some(member) => Self {
+                id: ShopperId::of_member(member.id),
+                session,
+                since_unix_ms: member.id.since_unix_ms(),
+            },
+            None => Self {
+                id: session.clone(),
+                session,
+                since_unix_ms: claims.sst,
+            },
         })
     }
 }

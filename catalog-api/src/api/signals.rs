@@ -8,6 +8,7 @@ use axum::{
 };
 use contract::ProductId;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Products in one answer; who sells more asks for one by name.
@@ -20,6 +21,8 @@ pub struct Sources {
     pub catalog: Arc<Catalog>,
     /// Orders on their way.
     pub undecided: Undecided,
+    /// Sign-ins that have ended.
+    pub pool: PgPool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,9 +74,9 @@ fn stock(catalog: &Catalog, product: Option<&str>) -> BTreeMap<ProductId, Units>
             .and_then(|id| catalog.shelf(&id))
             .into_iter()
             .collect(),
-        None => catalog.shelves(),
+        None => catalog.shelves(PRODUCTS_MAX),
     };
-    let units = shelves.into_iter().take(PRODUCTS_MAX).map(|shelf| {
+    let units = shelves.into_iter().map(|shelf| {
         let stock = shelf.stock();
         let units = Units {
             left: stock.available.max(0),

@@ -105,20 +105,21 @@ pub struct Counter {
 
 /// An order as its owner sees it, and where its commands go.
 struct Found {
+    owner: ShopperId,
     view: OrderView,
     routed_by: Option<ProductId>,
 }
 
 impl Counter {
-    /// The shopper's order; one that is pending is waited for, if the shopper would rather.
+    /// The order of one of these owners; one that is pending is waited for, if the shopper would rather.
     pub async fn find(
         &self,
-        shopper: &ShopperId,
+        owners: &[ShopperId],
         order_id: OrderId,
         wait: Option<Duration>,
     ) -> Result<OrderView, FindError> {
         let listener = wait.map(|_| self.waiting.listen(order_id));
-        let found = self.look(shopper, order_id).await?.view;
+        let found = self.look(owners, order_id).await?.view;
         match wait.zip(listener) {
             Some((wait, listener)) if !is_decided(&found) => Ok(self
                 .waiting
@@ -131,8 +132,8 @@ impl Counter {
 
     /// Where the shopper pays the order. The worker hears that the payment has started before the shopper does: it
     /// keeps the units longer, and asks the provider if nothing is heard.
-    pub async fn pay(&self, shopper: &ShopperId, order_id: OrderId) -> Result<Checkout, PayError> {
-        let Found { view, routed_by } = self.look(shopper, order_id).await?;
+    pub async fn pay(&self, owners: &[ShopperId], order_id: OrderId) -> Result<Checkout, PayError> {
+        let Found { view, routed_by, .. } = self.look(owners, order_id).await?;
         let amount = check_payable(&view)?;
         let request = CheckoutRequest {
             order_id,
@@ -156,19 +157,23 @@ impl Counter {
     /// rather wait.
     pub async fn cancel(
         &self,
-        shopper: &ShopperId,
+        owners: &[ShopperId],
         order_id: OrderId,
         wait: Option<Duration>,
     ) -> Result<OrderView, CancelError> {
         let listener = wait.map(|_| self.waiting.listen(order_id));
-        let Found { view, routed_by } = self.look(shopper, order_id).await?;
+        let Found {
+            view,
+            routed_by,
+            owner,
+        } = self.look(owners, order_id).await?;
         check_cancellable(&view)?;
         let Some(routed_by) = routed_by.filter(|_| !is_cancelled(&view)) else {
             return Ok(view);
         };
         let cancel = CancelOrder {
             order_id,
-            shopper: shopper.clone(),
+            shopper: owner,
         };
         self.publisher
             .publish(&envelope(routed_by, Command::CancelOrder(cancel)))
@@ -192,19 +197,23 @@ impl Counter {
     /// would rather wait.
     pub async fn send_back(
         &self,
-        shopper: &ShopperId,
+        owners: &[ShopperId],
         order_id: OrderId,
         wait: Option<Duration>,
     ) -> Result<OrderView, ReturnError> {
         let listener = wait.map(|_| self.waiting.listen(order_id));
-        let Found { view, routed_by } = self.look(shopper, order_id).await?;
+        let Found {
+            view,
+            routed_by,
+            owner,
+        } = self.look(owners, order_id).await?;
         check_returnable(&view, self.clock.unix_ms())?;
         let Some(routed_by) = routed_by.filter(|_| !is_sent_back(&view)) else {
             return Ok(view);
         };
         let request = RequestReturn {
             order_id,
-            shopper: shopper.clone(),
+            shopper: owner,
         };
         self.publisher
             .publish(&envelope(routed_by, Command::RequestReturn(request)))
@@ -256,25 +265,27 @@ impl Counter {
             .await?)
     }
 
-    /// The order if it is the shopper's. That of somebody else is told from none by nothing.
+    /// The order if it is one of these owners'. That of somebody else is told from none by nothing.
     ///
     /// One that is still in the queue is known to the instance that took it, and until that is restarted; elsewhere it
     /// is not found until it is decided, which is a matter of milliseconds while the worker runs.
-    async fn look(&self, shopper: &ShopperId, order_id: OrderId) -> Result<Found, FindError> {
+    async fn look(&self, owners: &[ShopperId], order_id: OrderId) -> Result<Found, FindError> {
         // Memory first: an order that is decided in between is then found in the database.
         let accepted = self.keys.accepted(order_id);
         if let Some(stored) = self.reader.look_up(order_id).await? {
-            let owned = stored.shopper == *shopper;
+            let owned = owners.contains(&stored.shopper);
             let found = Found {
+                owner: stored.shopper,
                 routed_by: routed_by(&stored.view),
                 view: stored.view,
             };
             return owned.then_some(found).ok_or(FindError::NotFound);
         }
         let accepted = accepted
-            .filter(|accepted| accepted.shopper == *shopper)
+            .filter(|accepted| owners.contains(&accepted.shopper))
             .ok_or(FindError::NotFound)?;
         Ok(Found {
+            owner: accepted.shopper.clone(),
             view: OrderView::pending(order_id),
             routed_by: Some(accepted.routed_by.clone()),
         })

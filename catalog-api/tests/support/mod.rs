@@ -4,16 +4,22 @@
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
 use axum::{Json, Router, routing::get};
-use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims};
+use contract::{
+    MEMBER_AUDIENCE, MEMBER_ISSUER, MemberClaims, MemberId, PASS_AUDIENCE, PASS_ISSUER, PassClaims, Role,
+};
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
-use passes::{PassKey, PassKeys};
+use mailbox::Mails;
+use passes::{AccessKeys, PassKey, PassKeys};
 use payments::webhooks::WebhookSecret;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use sandbox_payments::{App, Settings};
+use sealing::{BlindIndex, KeyRing, Place, parse_ring};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, path::Path, time::Duration};
-use testbed::{BrokerNamespace, Database, Process, Wire, eventually_some, free_address};
+use testbed::{BrokerNamespace, Database, MEMBER_SETTINGS, Process, Wire, eventually_some, free_address};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Generous: other work may keep the machine busy.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -31,6 +37,9 @@ pub struct Surroundings {
     pub api: SocketAddr,
     /// Where the first instance tells its metrics.
     pub metrics: SocketAddr,
+    /// What the shop has written.
+    pub mails: Mails,
+    smtp: SocketAddr,
     keys: PassKeys,
     jwks: SocketAddr,
 }
@@ -173,6 +182,7 @@ impl Surroundings {
         let jwks = publish(&keys).await;
         let api = free_address();
         let provider = sandbox(api).await;
+        let mails = Mails::default();
         Self {
             database,
             broker,
@@ -180,6 +190,8 @@ impl Surroundings {
             provider,
             api,
             metrics: free_address(),
+            smtp: receive(mails.clone()).await,
+            mails,
             keys,
             jwks,
         }
@@ -192,6 +204,8 @@ impl Surroundings {
             program = program.env("CATALOG_API_METRICS_LISTEN", self.metrics);
         }
         program
+            .envs(MEMBER_SETTINGS)
+            .env("SMTP_URL", format!("smtp://{}", self.smtp))
             .env("CATALOG_API_LISTEN", listen)
             .env("DATABASE_URL", self.database.url())
             .env("AMQP_URL", self.amqp.url(self.broker.url()))
@@ -262,6 +276,64 @@ impl Surroundings {
     }
 }
 
+// === members, made past the sign-up ===
+
+/// What a shop under test is told.
+fn setting(name: &str) -> &'static str {
+    MEMBER_SETTINGS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .unwrap()
+        .1
+}
+
+impl Surroundings {
+    /// Somebody with an account and this role, and an access token. The address is `<name>@x.example`; no password opens it.
+    pub async fn member(&self, name: &str, role: Role) -> (MemberId, String) {
+        let member = MemberId::new(1_790_000_000_000, clock::random_bytes());
+        let keys = KeyRing::parse(setting("PERSONAL_DATA_KEYS")).unwrap();
+        let index = BlindIndex::parse(setting("BLIND_INDEX_KEY")).unwrap();
+        let email = format!("{name}@x.example");
+        let sealed = |column, text: &str| {
+            let place = Place {
+                table: "members",
+                row: member.as_uuid(),
+                column,
+            };
+            keys.seal(place, text.as_bytes(), clock::random_bytes())
+        };
+        sqlx::query(
+            "INSERT INTO members (id, role, email, email_index, name, password)
+             VALUES ($1, $2, $3, $4, $5, 'none')",
+        )
+        .bind(member.as_uuid())
+        .bind(role.as_str())
+        .bind(sealed("email", &email))
+        .bind(&index.of("email", email.as_bytes())[..])
+        .bind(sealed("name", name))
+        .execute(&self.database.pool().await)
+        .await
+        .unwrap();
+        (member, self.token(member, role, NEVER))
+    }
+
+    /// An access token as the shop signs them.
+    pub fn token(&self, member: MemberId, role: Role, exp: u64) -> String {
+        let keys = AccessKeys::derive(&parse_ring(setting("MEMBER_TOKEN_KEYS")).unwrap()).unwrap();
+        let claims = MemberClaims {
+            iss: MEMBER_ISSUER.to_owned(),
+            aud: MEMBER_AUDIENCE.to_owned(),
+            sub: member.to_string(),
+            sid: Uuid::from_bytes(clock::random_bytes()).to_string(),
+            jti: "a test's".to_owned(),
+            roles: role.and_lesser().collect(),
+            iat: 1_790_000_000,
+            exp,
+        };
+        keys.sign(&claims).unwrap()
+    }
+}
+
 // === impl Answer ===
 
 impl Answer {
@@ -313,6 +385,14 @@ pub async fn send(request: RequestBuilder) -> Answer {
 
 pub fn lines(product: &str, quantity: u32) -> Value {
     json!({ "lines": [{ "product_id": product, "quantity": quantity }] })
+}
+
+/// A mail server.
+async fn receive(mails: Mails) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(mailbox::serve_smtp(listener, mails, CancellationToken::new()));
+    address
 }
 
 async fn publish(keys: &PassKeys) -> SocketAddr {

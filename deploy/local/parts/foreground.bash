@@ -33,6 +33,7 @@ foreground_tell() {
   operator API    curl -H "Authorization: Bearer \$(cat ${secrets_dir#"$checkout"/}/operator.token)" http://$waiting_room_admin_listen/rooms
   metrics         http://$waiting_room_admin_listen/metrics   http://$order_worker_listen/metrics
   payments        http://$sandbox_payments_listen/
+  mails           http://$mailbox_listen/
   logs            ${logs_dir#"$checkout"/}/
 
   Ctrl-C stops everything; so does \`make stop\` in another terminal.

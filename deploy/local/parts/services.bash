@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The four programs of the product: their settings, starting, readiness, stopping.
+# The programs of the product: their settings, starting, readiness, stopping.
 
 # In the order in which they are stopped: first the one that shoppers reach, last the one that others call.
-services=(waiting-room catalog-api order-worker sandbox-payments)
+services=(waiting-room catalog-api order-worker sandbox-payments mailbox)
 
 service_address() {
     case $1 in
@@ -10,6 +10,7 @@ service_address() {
         catalog-api) printf '%s' "$catalog_api_listen" ;;
         order-worker) printf '%s' "$order_worker_listen" ;;
         sandbox-payments) printf '%s' "$sandbox_payments_listen" ;;
+        mailbox) printf '%s' "$mailbox_listen" ;;
     esac
 }
 
@@ -40,6 +41,14 @@ WAITING_ROOM_ADMIN_LISTEN=$waiting_room_admin_listen
 WAITING_ROOM_ADMIN_TOKEN_FILE=$secrets_dir/operator.token
 WAITING_ROOM_KEYS_FILE=$secrets_dir/edge.keys
 WAITING_ROOM_REDIS_URL=$(redis_url)
+WAITING_ROOM_ORIGIN_SECRET_FILE=$secrets_dir/origin.secret
+PERSONAL_DATA_KEYS_FILE=$secrets_dir/personal-data.keys
+BLIND_INDEX_KEY_FILE=$secrets_dir/blind-index.key
+MEMBER_TOKEN_KEYS_FILE=$secrets_dir/member-token.keys
+MAIL_FROM=The Drop Shop <shop@shop.example>
+SMTP_URL=smtp://$mailbox_smtp_listen
+MAILBOX_LISTEN=$mailbox_listen
+MAILBOX_SMTP_LISTEN=$mailbox_smtp_listen
 CATALOG_API_LISTEN=$catalog_api_listen
 CATALOG_API_METRICS_LISTEN=$catalog_api_metrics_listen
 CATALOG_API_JWKS_URL=http://$waiting_room_listen/.well-known/jwks.json
@@ -66,6 +75,8 @@ services_require_ports() {
     require_free_port "${catalog_api_metrics_listen##*:}" "catalog-api's metrics" CATALOG_API_METRICS_LISTEN
     require_free_port "${order_worker_listen##*:}" order-worker ORDER_WORKER_LISTEN
     require_free_port "${sandbox_payments_listen##*:}" sandbox-payments SANDBOX_PAYMENTS_LISTEN
+    require_free_port "${mailbox_listen##*:}" mailbox MAILBOX_LISTEN
+    require_free_port "${mailbox_smtp_listen##*:}" "mailbox's SMTP" MAILBOX_SMTP_LISTEN
 }
 
 services_prepare_database() {
@@ -78,6 +89,7 @@ services_prepare_database() {
 # All of them first, readiness after: each may need another one to be ready.
 services_start() {
     local name
+    service_start mailbox
     service_start sandbox-payments
     service_start order-worker
     service_start catalog-api

@@ -28,6 +28,8 @@ catalog_api_listen=${CATALOG_API_LISTEN:-127.0.0.1:17082}
 catalog_api_metrics_listen=${CATALOG_API_METRICS_LISTEN:-127.0.0.1:17085}
 order_worker_listen=${ORDER_WORKER_LISTEN:-127.0.0.1:17083}
 sandbox_payments_listen=${SANDBOX_PAYMENTS_LISTEN:-127.0.0.1:17084}
+mailbox_listen=${MAILBOX_LISTEN:-127.0.0.1:17086}
+mailbox_smtp_listen=${MAILBOX_SMTP_LISTEN:-127.0.0.1:17087}
 
 # The version of k6 that is built when there is none on the PATH.
 k6_version=v1.8.1

@@ -14,14 +14,20 @@ pub(crate) fn always(world: &World) -> Verdict {
 
 fn orders_agree(world: &World) -> Verdict {
     let books = &world.books;
-    promise(books.orders.len() == world.ledger.count(), || "an order is missing".to_owned())?;
+    promise(books.orders.len() == world.ledger.count(), || {
+        "an order is missing".to_owned()
+    })?;
     for (id, order) in &books.orders {
         let (ours, theirs) = (order.state.word(), world.ledger.state(*id));
-        promise(theirs == Some(ours), || format!("{id} is {ours}, and by the ledger {theirs:?}"))?;
+        promise(theirs == Some(ours), || {
+            format!("{id} is {ours}, and by the ledger {theirs:?}")
+        })?;
         let mut open = books.holds.range((*id, i16::MIN)..=(*id, i16::MAX));
         let is_open = open.any(|(_, hold)| hold.resolution.is_none());
         let held = matches!(order.state, State::Held(..));
-        promise(is_open == held, || format!("{id} is {ours}, and its hold is open: {is_open}"))?;
+        promise(is_open == held, || {
+            format!("{id} is {ours}, and its hold is open: {is_open}")
+        })?;
     }
     Ok(())
 }
@@ -30,7 +36,9 @@ fn orders_agree(world: &World) -> Verdict {
 fn stock_adds_up(world: &World) -> Verdict {
     let mut of_holds: BTreeMap<_, (i64, i64)> = BTreeMap::new();
     for ((id, _), hold) in &world.books.holds {
-        let Some(order) = world.books.orders.get(id) else { continue };
+        let Some(order) = world.books.orders.get(id) else {
+            continue;
+        };
         for line in order.purchase().into_iter().flat_map(|purchase| &purchase.lines) {
             let (held, sold) = of_holds.entry(&line.product_id).or_default();
             let units = i64::from(line.quantity);
@@ -57,19 +65,29 @@ fn stock_adds_up(world: &World) -> Verdict {
 fn money_adds_up(world: &World) -> Verdict {
     let mut kept = 0;
     for ((order, name), payment) in &world.books.payments {
-        let Payment::Captured { amount, owed_back } = payment else { continue };
+        let Payment::Captured { amount, owed_back } = payment else {
+            continue;
+        };
         kept += amount.minor - owed_back;
         let taken = world.provider.payments.get(name);
         let same = taken.is_some_and(|paid| paid.stands == Stands::Captured && paid.amount == *amount);
         promise(same, || format!("{name} was captured by our books alone"))?;
-        let rows = world.books.refunds.values().filter(|row| row.payment == *name && row.order == *order);
+        let rows = world
+            .books
+            .refunds
+            .values()
+            .filter(|row| row.payment == *name && row.order == *order);
         let rows: i64 = rows.map(|row| row.amount.minor).sum();
         let ledger = world.ledger.owed_of(*order, name);
         promise(rows == *owed_back && ledger == *owed_back, || {
             format!("{name}: {owed_back} owed back, {rows} in refunds, {ledger} by the ledger")
         })?;
     }
-    let sold = world.books.orders.values().filter(|order| is_sold(order.state.word()));
+    let sold = world
+        .books
+        .orders
+        .values()
+        .filter(|order| is_sold(order.state.word()));
     let prices: i64 = sold.filter_map(|order| Some(order.purchase()?.total.minor)).sum();
     let by_hand = world.books.refunds.values().filter(|row| {
         let order = world.books.orders.get(&row.order);
@@ -85,11 +103,19 @@ fn money_adds_up(world: &World) -> Verdict {
 /// Nobody gets beyond the limit that was in force when they got it.
 fn limits_hold(world: &World) -> Verdict {
     for (id, product) in &world.books.products {
-        let Some(limit) = product.per_customer else { continue };
+        let Some(limit) = product.per_customer else {
+            continue;
+        };
         for shopper in world.shoppers() {
-            let (has, had) = (world.books.units_of(id, &shopper), world.had_when_limited(id, &shopper));
+            let (has, had) = (
+                world.books.units_of(id, &shopper),
+                world.had_when_limited(id, &shopper),
+            );
             promise(has <= i64::from(limit).max(had), || {
-                format!("{} has {has} of {id}, of which one may have {limit}", shopper.as_str())
+                format!(
+                    "{} has {has} of {id}, of which one may have {limit}",
+                    shopper.as_str()
+                )
             })?;
         }
     }
@@ -105,16 +131,32 @@ pub(crate) fn at_rest(world: &World) -> Verdict {
     }
     for (id, order) in &world.books.orders {
         let word = order.state.word();
-        let ends = ["refused", "confirmed", "cancelled", "payment_failed", "payment_abandoned", "expired", "refunded"];
-        promise(ends.contains(&word.as_str()), || format!("{id} is {word} for ever"))?;
+        let ends = [
+            "refused",
+            "confirmed",
+            "cancelled",
+            "payment_failed",
+            "payment_abandoned",
+            "expired",
+            "refunded",
+        ];
+        promise(ends.contains(&word.as_str()), || {
+            format!("{id} is {word} for ever")
+        })?;
         let told = world.heard.get(id);
-        promise(told == Some(&order.told().order), || format!("{id} is {word}, and its owner heard {told:?}"))?;
+        promise(told == Some(&order.told().order), || {
+            format!("{id} is {word}, and its owner heard {told:?}")
+        })?;
     }
     for (name, paid) in &world.provider.payments {
         let ours = world.books.payments.get(&(paid.order, name.clone()));
-        let kept = ours.and_then(|payment| payment.kept()).map_or(0, |kept| kept.minor);
+        let kept = ours
+            .and_then(|payment| payment.kept())
+            .map_or(0, |kept| kept.minor);
         let keeps = world.provider.keeps(name);
-        promise(kept == keeps, || format!("{name}: the provider keeps {keeps} for us, and we think {kept}"))?;
+        promise(kept == keeps, || {
+            format!("{name}: the provider keeps {keeps} for us, and we think {kept}")
+        })?;
     }
     Ok(())
 }

@@ -54,16 +54,25 @@ impl Books {
         let mut snapshot = Snapshot::default();
         let wanted: HashSet<OrderId> = orders.into_iter().collect();
         for id in &wanted {
-            let Some(order) = self.orders.get(id) else { continue };
+            let Some(order) = self.orders.get(id) else {
+                continue;
+            };
             for line in order.purchase().into_iter().flat_map(|purchase| &purchase.lines) {
                 self.read_product(&line.product_id, &mut snapshot);
                 self.read_customer(&line.product_id, &order.shopper, &mut snapshot);
             }
             snapshot.orders.insert(*id, order.clone());
         }
-        let payments = self.payments.iter().filter(|((order, _), _)| wanted.contains(order));
+        let payments = self
+            .payments
+            .iter()
+            .filter(|((order, _), _)| wanted.contains(order));
         snapshot.payments = payments.map(|(name, payment)| (name.clone(), *payment)).collect();
-        for refund in self.refunds.values().filter(|refund| wanted.contains(&refund.order)) {
+        for refund in self
+            .refunds
+            .values()
+            .filter(|refund| wanted.contains(&refund.order))
+        {
             let known = snapshot.refunds.entry(refund.order).or_default();
             known.ids.insert(refund.id.clone());
             known.outstanding |= !refund.made;
@@ -79,7 +88,10 @@ impl Books {
 
     /// Who has no row yet is counted from the orders that there are.
     fn read_customer(&self, product: &ProductId, shopper: &ShopperId, snapshot: &mut Snapshot) {
-        let limited = self.products.get(product).is_some_and(|product| product.per_customer.is_some());
+        let limited = self
+            .products
+            .get(product)
+            .is_some_and(|product| product.per_customer.is_some());
         if limited {
             let who = (product.clone(), shopper.clone());
             let units = self.customers.get(&who).copied();
@@ -129,7 +141,9 @@ impl Books {
             })?;
         }
         for customer in &decisions.customers {
-            promise((0..=customer.at_most).contains(&customer.units), || format!("{customer:?}"))?;
+            promise((0..=customer.at_most).contains(&customer.units), || {
+                format!("{customer:?}")
+            })?;
             let who = (customer.product_id.clone(), customer.shopper.clone());
             self.customers.insert(who, customer.units);
         }
@@ -171,7 +185,9 @@ impl Books {
         for (order, ended) in &decisions.resolutions {
             let row = self.holds.get_mut(&(*order, ended.attempt));
             let before = row.map(|row| row.resolution.replace(ended.resolution.as_str()));
-            promise(before == Some(None), || format!("the hold of {order} ended twice"))?;
+            promise(before == Some(None), || {
+                format!("the hold of {order} ended twice")
+            })?;
         }
         Ok(())
     }
@@ -183,7 +199,9 @@ impl Books {
         }
         for (order, name, payment) in &decisions.payments {
             if let Payment::Captured { amount, owed_back } = payment {
-                promise((0..=amount.minor).contains(owed_back), || format!("{name}: {payment:?}"))?;
+                promise((0..=amount.minor).contains(owed_back), || {
+                    format!("{name}: {payment:?}")
+                })?;
             }
             self.payments.insert((*order, name.clone()), *payment);
         }
@@ -207,7 +225,9 @@ impl Books {
                 return Err(format!("stock of {id}, which is not sold"));
             };
             let fits = stock.held >= 0 && stock.sold >= 0 && stock.held + stock.sold <= stock.on_hand;
-            promise(fits && stock.version == product.stock.version + 1, || format!("{id}: {stock:?}"))?;
+            promise(fits && stock.version == product.stock.version + 1, || {
+                format!("{id}: {stock:?}")
+            })?;
             product.stock = *stock;
         }
         Ok(())

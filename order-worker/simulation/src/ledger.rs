@@ -70,7 +70,10 @@ impl Ledger {
 
     /// What is owed back of a payment, or was.
     pub(crate) fn owed_of(&self, order: OrderId, payment: &str) -> i64 {
-        let owed = self.owed.values().filter(|owed| owed.order == order && owed.payment == payment);
+        let owed = self
+            .owed
+            .values()
+            .filter(|owed| owed.order == order && owed.payment == payment);
         owed.map(|owed| owed.minor).sum()
     }
 
@@ -78,7 +81,11 @@ impl Ledger {
         match command {
             Command::PlaceOrder(place) => self.place(place, now),
             Command::CancelOrder(cancel) => {
-                if self.orders.get(&cancel.order_id).is_some_and(|known| known.shopper == cancel.shopper) {
+                if self
+                    .orders
+                    .get(&cancel.order_id)
+                    .is_some_and(|known| known.shopper == cancel.shopper)
+                {
                     self.cancel(cancel.order_id);
                 }
             }
@@ -123,7 +130,9 @@ impl Ledger {
                 self.take_back(id, "returned");
                 continue;
             }
-            let Some(known) = self.orders.get_mut(&id) else { continue };
+            let Some(known) = self.orders.get_mut(&id) else {
+                continue;
+            };
             match known.state {
                 OrderState::Paid => known.goes(OrderState::Shipped, Some(tomorrow(now))),
                 OrderState::Shipped => known.goes(OrderState::Delivered, Some(tomorrow(now))),
@@ -133,7 +142,9 @@ impl Ledger {
     }
 
     pub(crate) fn refund_made(&mut self, name: &str) {
-        let Some(owed) = self.owed.get_mut(name) else { return };
+        let Some(owed) = self.owed.get_mut(name) else {
+            return;
+        };
         owed.made = true;
         let order = owed.order;
         if self.owed.values().all(|owed| owed.order != order || owed.made)
@@ -154,12 +165,18 @@ impl Ledger {
             .map(|line| (line.product_id.clone(), i64::from(line.quantity)))
             .collect();
         let fits = self.fits(&place.shopper, &lines);
-        let held = lines.iter().filter_map(|(product, _)| Some(self.products.get(product)?.held));
+        let held = lines
+            .iter()
+            .filter_map(|(product, _)| Some(self.products.get(product)?.held));
         let due = held.min().map(|held| now + held).filter(|_| fits);
         let known = Known {
             shopper: place.shopper.clone(),
             lines,
-            state: if fits { OrderState::Held } else { OrderState::Refused },
+            state: if fits {
+                OrderState::Held
+            } else {
+                OrderState::Refused
+            },
             due,
             longer: false,
         };
@@ -169,8 +186,14 @@ impl Ledger {
     /// Whether all of it is there, and the customer may have it.
     fn fits(&self, shopper: &ShopperId, lines: &[(ProductId, i64)]) -> bool {
         lines.iter().all(|(id, _)| {
-            let Some(product) = self.products.get(id) else { return false };
-            let wanted: i64 = lines.iter().filter(|(of, _)| of == id).map(|(_, units)| units).sum();
+            let Some(product) = self.products.get(id) else {
+                return false;
+            };
+            let wanted: i64 = lines
+                .iter()
+                .filter(|(of, _)| of == id)
+                .map(|(_, units)| units)
+                .sum();
             let (held, sold) = self.units(id);
             let theirs = self.orders.values().filter(|known| {
                 known.shopper == *shopper && (known.state == OrderState::Held || is_sold(known.state))
@@ -181,7 +204,9 @@ impl Ledger {
     }
 
     fn cancel(&mut self, order: OrderId) {
-        let Some(known) = self.orders.get_mut(&order) else { return };
+        let Some(known) = self.orders.get_mut(&order) else {
+            return;
+        };
         match known.state {
             OrderState::Held
             | OrderState::Expired
@@ -193,8 +218,13 @@ impl Ledger {
     }
 
     fn start(&mut self, order: OrderId, payment: &str) {
-        let Some(known) = self.orders.get_mut(&order) else { return };
-        if self.payments.insert((order, payment.to_owned())) && known.state == OrderState::Held && !known.longer {
+        let Some(known) = self.orders.get_mut(&order) else {
+            return;
+        };
+        if self.payments.insert((order, payment.to_owned()))
+            && known.state == OrderState::Held
+            && !known.longer
+        {
             known.longer = true;
             known.due = known.due.map(|due| due + LONGER);
         }
@@ -202,7 +232,9 @@ impl Ledger {
 
     fn settle(&mut self, settle: &SettlePayment, now: OffsetDateTime) {
         let payment = (settle.order_id, settle.payment_reference.clone());
-        let Some(known) = self.orders.get_mut(&settle.order_id) else { return };
+        let Some(known) = self.orders.get_mut(&settle.order_id) else {
+            return;
+        };
         if !self.reports.insert(settle.event_id.clone()) || self.captured.contains_key(&payment) {
             return;
         }
@@ -220,16 +252,23 @@ impl Ledger {
     }
 
     fn captured(&mut self, order: OrderId, payment: &str, minor: i64, now: OffsetDateTime) {
-        let Some(known) = self.orders.get(&order) else { return };
-        let price = known.lines.iter().map(|(id, units)| units * self.products.get(id).map_or(0, |sold| sold.price));
+        let Some(known) = self.orders.get(&order) else {
+            return;
+        };
+        let price = known
+            .lines
+            .iter()
+            .map(|(id, units)| units * self.products.get(id).map_or(0, |sold| sold.price));
         let exact = price.sum::<i64>() == minor;
         let late = matches!(
             known.state,
             OrderState::Expired | OrderState::PaymentFailed | OrderState::PaymentAbandoned
         );
-        let buys = exact
-            && (known.state == OrderState::Held || late && self.fits(&known.shopper, &known.lines));
-        let Some(known) = self.orders.get_mut(&order) else { return };
+        let buys =
+            exact && (known.state == OrderState::Held || late && self.fits(&known.shopper, &known.lines));
+        let Some(known) = self.orders.get_mut(&order) else {
+            return;
+        };
         if buys {
             known.goes(OrderState::Paid, Some(tomorrow(now)));
             return;
@@ -246,7 +285,11 @@ impl Ledger {
         }
         let owed = self.owed.values().any(|owed| owed.order == order && !owed.made);
         if let Some(known) = self.orders.get_mut(&order) {
-            let state = if owed { OrderState::RefundDue } else { OrderState::Refunded };
+            let state = if owed {
+                OrderState::RefundDue
+            } else {
+                OrderState::Refunded
+            };
             known.goes(state, None);
         }
     }
@@ -254,7 +297,8 @@ impl Ledger {
     /// The order's payments of which something is kept.
     fn kept_of(&self, order: OrderId) -> Vec<(String, i64)> {
         let captured = self.captured.iter().filter(|((of, _), _)| *of == order);
-        let kept = captured.map(|((_, payment), minor)| (payment.clone(), minor - self.owed_of(order, payment)));
+        let kept =
+            captured.map(|((_, payment), minor)| (payment.clone(), minor - self.owed_of(order, payment)));
         kept.filter(|(_, minor)| *minor > 0).collect()
     }
 
@@ -279,7 +323,9 @@ impl Known {
 }
 
 fn units<'a>(orders: impl Iterator<Item = &'a Known>, product: &ProductId) -> i64 {
-    let lines = orders.flat_map(|known| &known.lines).filter(|(id, _)| id == product);
+    let lines = orders
+        .flat_map(|known| &known.lines)
+        .filter(|(id, _)| id == product);
     lines.map(|(_, units)| units).sum()
 }
 

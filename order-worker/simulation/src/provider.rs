@@ -61,7 +61,11 @@ impl Provider {
 
     /// The payment ends, and a report of that sets out: so many copies of it.
     pub(crate) fn end(&mut self, reference: &str, stands: Stands, amount: Money, copies: u8) {
-        let Some(paid) = self.payments.get_mut(reference).filter(|paid| paid.stands == Stands::Open) else {
+        let Some(paid) = self
+            .payments
+            .get_mut(reference)
+            .filter(|paid| paid.stands == Stands::Open)
+        else {
             return;
         };
         (paid.stands, paid.amount) = (stands, amount);
@@ -84,15 +88,25 @@ impl Provider {
         let known = paid.refunds.entry(refund.to_owned()).or_insert(minor);
         promise(*known == minor, || format!("refund {refund} with another amount"))?;
         let back: i64 = paid.refunds.values().sum();
-        promise(paid.stands == Stands::Captured && back <= paid.amount.minor, || {
-            format!("{back} given back of {reference}, of which {} was taken", paid.amount.minor)
-        })
+        promise(
+            paid.stands == Stands::Captured && back <= paid.amount.minor,
+            || {
+                format!(
+                    "{back} given back of {reference}, of which {} was taken",
+                    paid.amount.minor
+                )
+            },
+        )
     }
 
     /// What the provider took of a payment and did not give back.
     pub(crate) fn keeps(&self, reference: &str) -> i64 {
         self.payments.get(reference).map_or(0, |paid| {
-            let taken = if paid.stands == Stands::Captured { paid.amount.minor } else { 0 };
+            let taken = if paid.stands == Stands::Captured {
+                paid.amount.minor
+            } else {
+                0
+            };
             taken - paid.refunds.values().sum::<i64>()
         })
     }

@@ -4,12 +4,13 @@ mod doings;
 mod reconciling;
 
 use crate::{
-    Crash, Happening, Verdict, audit, books::Books, ledger::Ledger, ledger::Sold, promise, provider::Provider,
-    queue::Queue, rows::RefundRow,
+    Crash, Happening, Verdict, audit, books::Books, ledger::Ledger, ledger::Sold, promise,
+    provider::Provider, queue::Queue, rows::RefundRow,
 };
 use contract::{Command, Money, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
 use order_domain::{
     batch::{self, Decisions, Product, Verdict as Decided},
+    sale::Sale,
     stock::Stock,
     terms::Terms,
 };
@@ -136,6 +137,7 @@ impl World {
             price: krw(price),
             hold_lasts: held,
             per_customer: limit,
+            sale: Sale::default(),
             stock,
         };
         let sold = Sold {
@@ -224,7 +226,10 @@ impl World {
             SendBack => self.send_back(),
             RefundByHand => self.refund_by_hand(),
             Work(crash) => {
-                let (queue, size) = (self.rng.random_range(0..QUEUES), self.rng.random_range(1..=BATCH_MAX));
+                let (queue, size) = (
+                    self.rng.random_range(0..QUEUES),
+                    self.rng.random_range(1..=BATCH_MAX),
+                );
                 return self.work(queue, size, crash);
             }
             Swap => {
@@ -253,7 +258,9 @@ impl World {
             return Ok(());
         }
         let snapshot = self.books.for_commands(&commands);
-        promise(snapshot.is_complete(), || "a product of an order was not read".to_owned())?;
+        promise(snapshot.is_complete(), || {
+            "a product of an order was not read".to_owned()
+        })?;
         let decisions = batch::decide(self.now, &self.terms, snapshot, &commands);
         self.books.commit(&decisions)?;
         for command in &commands {
@@ -276,12 +283,15 @@ impl World {
     /// The same batch once more would change nothing: but for what could not be done the first time, that is what makes
     /// a crash before the acknowledgement harmless.
     fn decided_again(&self, commands: &[Command]) -> Verdict {
-        let lasting = |command: &&Command| !matches!(command, Command::RequestReturn(_) | Command::RefundOrder(_));
+        let lasting =
+            |command: &&Command| !matches!(command, Command::RequestReturn(_) | Command::RefundOrder(_));
         let known = |command: &&Command| self.books.orders.contains_key(&command.order_id());
         let commands: Vec<Command> = commands.iter().filter(lasting).filter(known).cloned().collect();
         let snapshot = self.books.for_commands(&commands);
         let again = batch::decide(self.now, &self.terms, snapshot, &commands);
-        promise(again.changes_nothing(), || format!("{commands:?} again: {again:?}"))
+        promise(again.changes_nothing(), || {
+            format!("{commands:?} again: {again:?}")
+        })
     }
 
     /// Trouble ends: what is on its way arrives, a week passes, and the reconcilers do their work.
@@ -337,7 +347,12 @@ impl World {
         Report {
             orders: self.books.orders.len(),
             refused: self.heard.values().filter(is_refused).count(),
-            captured: self.books.payments.values().filter(|payment| payment.is_captured()).count(),
+            captured: self
+                .books
+                .payments
+                .values()
+                .filter(|payment| payment.is_captured())
+                .count(),
             refunds: self.books.refunds.len(),
             restocked: self.books.restocks.len(),
             ..self.report.clone()
@@ -347,7 +362,8 @@ impl World {
 
 fn product_id(number: u8) -> ProductId {
     let name = format!("product-{number}");
-    name.parse().unwrap_or_else(|_| unreachable!("{name} is a product's name"))
+    name.parse()
+        .unwrap_or_else(|_| unreachable!("{name} is a product's name"))
 }
 
 fn shopper(number: u8) -> ShopperId {
@@ -356,5 +372,8 @@ fn shopper(number: u8) -> ShopperId {
 
 fn krw(minor: i64) -> Money {
     let currency = "KRW".parse();
-    Money::new(minor, currency.unwrap_or_else(|_| unreachable!("KRW is a currency")))
+    Money::new(
+        minor,
+        currency.unwrap_or_else(|_| unreachable!("KRW is a currency")),
+    )
 }

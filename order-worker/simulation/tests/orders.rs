@@ -17,7 +17,10 @@ fn orders_with_random_trouble_break_no_promise() {
     assert!(total(|report| report.refunds) > 300, "money went back");
     assert!(total(|report| report.restocked) > 100, "units came back");
     assert!(total(|report| report.crashes as usize) > 3_000, "processes died");
-    assert!(total(|report| report.reports_lost as usize) > 200, "reports were lost");
+    assert!(
+        total(|report| report.reports_lost as usize) > 200,
+        "reports were lost"
+    );
 }
 
 #[test]
@@ -28,7 +31,9 @@ fn the_same_seed_is_the_same_run() {
 
 #[test]
 fn seeds_that_once_broke_a_promise_do_so_no_more() {
-    let seeds = include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#'));
+    let seeds = include_str!("../seeds.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     for line in seeds {
         let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
         run(numbers[0], u32::try_from(numbers[1]).unwrap());

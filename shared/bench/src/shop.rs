@@ -4,7 +4,7 @@ use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use broker::Topology;
 use std::net::SocketAddr;
-use testbed::{BrokerNamespace, Database, Process, ProcessBuilder, free_address};
+use testbed::{BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilder, free_address};
 
 /// The product of every measurement.
 pub const PRODUCT: &str = "demo-sneaker";
@@ -110,6 +110,7 @@ impl Wiring<'_> {
 
     fn catalog(&self, listen: SocketAddr, edge: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
         self.on_stores(quiet(Process::workspace("catalog-api")))
+            .envs(MEMBER_SETTINGS)
             .env("CATALOG_API_LISTEN", listen)
             .env(
                 "CATALOG_API_JWKS_URL",

@@ -30,6 +30,11 @@ macro_rules! slug {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
+        #[cfg_attr(
+            feature = "schema",
+            derive(utoipa::ToSchema),
+            schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,63}$")
+        )]
         pub struct $name(String);
 
         impl $name {
@@ -75,13 +80,61 @@ slug!(
     "a product id"
 );
 slug!(
+    /// A category of products, e.g. `shoes`.
+    CategoryId,
+    "a category"
+);
+slug!(
     /// A waiting room, e.g. `demo`.
     RoomId,
     "a room id"
 );
 
-/// Who an order belongs to. Today that is the session of a pass (`session:<id>`); a signed-in member would be
-/// `member:<id>`. Everything behind the gate compares it as a whole and never looks inside.
+/// Somebody who has an account: a UUID of version 7, drawn when the account is made, and told to nobody but its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MemberId(Uuid);
+
+impl MemberId {
+    /// A new member's, from the time of day and 80 random bits.
+    pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
+    }
+
+    /// The member with this UUID.
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The UUID as stored in rows.
+    pub fn as_uuid(&self) -> Uuid {
+        self.0
+    }
+
+    /// When the account was made, Unix milliseconds: the same for ever.
+    pub fn since_unix_ms(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&self.0.as_bytes()[..6]);
+        u64::from_be_bytes(bytes)
+    }
+}
+
+impl FromStr for MemberId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who an order belongs to: a member (`member:<id>`), or, of whoever is not signed in, the session of a pass
+/// (`session:<id>`). Everything behind the gate compares it as a whole and never looks inside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShopperId(String);
@@ -90,6 +143,11 @@ impl ShopperId {
     /// The shopper that a pass's session stands for.
     pub fn of_session(session: &str) -> Self {
         Self(format!("session:{session}"))
+    }
+
+    /// The shopper that a member is.
+    pub fn of_member(member: MemberId) -> Self {
+        Self(format!("member:{member}"))
     }
 
     /// The identifier as stored in rows.
@@ -109,6 +167,7 @@ impl ShopperId {
 /// instance, at any time, names the same order, and the primary key of `orders` makes it one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = Uuid))]
 pub struct OrderId(Uuid);
 
 impl OrderId {
@@ -167,6 +226,19 @@ mod tests {
             assert!(bad.parse::<ProductId>().is_err(), "{bad}");
         }
         assert!(serde_json::from_str::<ProductId>("\"No\"").is_err());
+    }
+
+    #[test]
+    fn a_member_is_named_once_and_remembers_when() {
+        let member = MemberId::new(1_800_000_000_123, [7; 10]);
+        assert_eq!(member.as_uuid().get_version_num(), 7);
+        assert_eq!(member.since_unix_ms(), 1_800_000_000_123);
+        assert_eq!(member.to_string().parse(), Ok(member));
+        assert_ne!(
+            ShopperId::of_member(member),
+            ShopperId::of_session(&member.to_string()),
+            "a session cannot pose as a member"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod claims;
 mod commands;
 mod events;
 mod ids;
+mod member;
 mod money;
 mod order;
 mod problem;
@@ -18,7 +19,8 @@ pub use commands::{
     Settlement, StartPayment,
 };
 pub use events::{Event, OrderChanged, StockChanged};
-pub use ids::{IdError, OrderId, ProductId, RoomId, ShopperId};
+pub use ids::{CategoryId, IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
+pub use member::{Language, LanguageError, MEMBER_AUDIENCE, MEMBER_ISSUER, MemberClaims, Role, RoleError};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{OrderLine, OrderState, OrderView, RefundReason, Refusal};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};

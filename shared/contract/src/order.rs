@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 /// Where an order stands. `Pending` is the time between intake and decision and is never a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum OrderState {
     /// Accepted and durable in the queue, not decided yet.
     Pending,
@@ -91,6 +92,7 @@ pub struct UnknownWord;
 /// Why an order was refused: one word for each rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Refusal {
     /// Not enough units are left of at least one product.
     SoldOut,
@@ -100,14 +102,26 @@ pub enum Refusal {
     LimitReached,
     /// The lines do not make a valid order (none, too many, two currencies, a sum too large).
     Invalid,
+    /// At least one product cannot be ordered yet.
+    NotOpen,
+    /// At least one product cannot be ordered any more.
+    Closed,
+    /// The sale of at least one product was stopped.
+    NotForSale,
+    /// At least one price is not the one that the shopper saw.
+    PriceChanged,
 }
 
 impl Refusal {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 8] = [
         Self::SoldOut,
         Self::UnknownProduct,
         Self::LimitReached,
         Self::Invalid,
+        Self::NotOpen,
+        Self::Closed,
+        Self::NotForSale,
+        Self::PriceChanged,
     ];
 
     /// The word used in JSON and in rows.
@@ -117,6 +131,10 @@ impl Refusal {
             Self::UnknownProduct => "unknown_product",
             Self::LimitReached => "limit_reached",
             Self::Invalid => "invalid",
+            Self::NotOpen => "not_open",
+            Self::Closed => "closed",
+            Self::NotForSale => "not_for_sale",
+            Self::PriceChanged => "price_changed",
         }
     }
 }
@@ -135,6 +153,7 @@ impl FromStr for Refusal {
 /// Why the money of an order goes back, all that is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum RefundReason {
     /// It came when the units were gone.
     UnitsGone,
@@ -178,6 +197,7 @@ impl FromStr for RefundReason {
 
 /// One line of an order with its name and price frozen at the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderLine {
     /// Which product.
     pub product_id: ProductId,
@@ -191,6 +211,7 @@ pub struct OrderLine {
 
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderView {
     /// Its identifier.
     pub order_id: OrderId,

@@ -12,7 +12,8 @@ ALTER TABLE orders
                          'shipped', 'delivered', 'confirmed', 'return_requested', 'refund_due', 'refunded')),
     DROP CONSTRAINT orders_refusal_check,
     ADD CONSTRAINT orders_refusal_check
-        CHECK (refusal IN ('sold_out', 'unknown_product', 'limit_reached', 'invalid')),
+        CHECK (refusal IN ('sold_out', 'unknown_product', 'limit_reached', 'invalid', 'not_open', 'closed',
+                           'not_for_sale', 'price_changed')),
     -- When time alone moves a paid order on: it is shipped, delivered, confirmed, or its return ends.
     ADD COLUMN next_step_at timestamptz,
     ADD COLUMN refund_reason text

@@ -11,6 +11,7 @@ use jsonwebtoken::{
     },
 };
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde::Serialize;
 use sha2::Sha256;
 
 /// Why a pass could not be signed or a key not be made.
@@ -46,8 +47,13 @@ impl PassKey {
     /// The pair that belongs to a master secret: derived by HKDF-SHA256, so that every edge with the same key
     /// ring signs with the same key and nothing needs to be stored.
     pub fn derive(kid: &str, master: &[u8]) -> Result<Self, KeyError> {
+        Self::derive_for(b"waiting-room/pass/ed25519", kid, master)
+    }
+
+    /// The same for another purpose: keys of different purposes have nothing in common.
+    pub(crate) fn derive_for(purpose: &[u8], kid: &str, master: &[u8]) -> Result<Self, KeyError> {
         let mut seed = [0u8; 32];
-        let derived = Hkdf::<Sha256>::new(None, master).expand(b"waiting-room/pass/ed25519", &mut seed);
+        let derived = Hkdf::<Sha256>::new(None, master).expand(purpose, &mut seed);
         derived.map_err(|_| KeyError::Derive(kid.to_owned()))?;
         let pair =
             Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Derive(kid.to_owned()))?;
@@ -95,8 +101,14 @@ impl PassKeys {
 
     /// Signs a pass.
     pub fn sign(&self, claims: &PassClaims) -> Result<String, KeyError> {
+        self.sign_as("JWT", claims)
+    }
+
+    /// Signs claims of any kind, which `typ` names.
+    pub(crate) fn sign_as(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
         let key = self.keys.first().ok_or(KeyError::NoKey)?;
         let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(typ.to_owned());
         header.kid = Some(key.kid.clone());
         Ok(jsonwebtoken::encode(&header, claims, &key.signing)?)
     }

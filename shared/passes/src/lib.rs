@@ -4,6 +4,7 @@
 //! verifies it. A signature check costs tens of microseconds, so [`Verifier`] checks each token once and then
 //! knows it by its bytes, in a cache that is bounded in number and in time.
 
+mod access_keys;
 mod issuer;
 mod keys;
 mod provider;
@@ -11,6 +12,7 @@ mod remote;
 mod source;
 mod verifier;
 
+pub use access_keys::AccessKeys;
 pub use issuer::{AccessClaims, AccessError, Issuer};
 pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{KeyError, PassKey, PassKeys};

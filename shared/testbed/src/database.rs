@@ -8,6 +8,8 @@ use url::Url;
 
 /// Serialises the making of the template between test processes; any number that nobody else uses.
 const TEMPLATE_LOCK: i64 = 0x7465_7374_6265_6400;
+/// How often a copy is tried.
+const COPIES_TRIED: usize = 10;
 /// How the names of templates begin; [`name::is_old`] does not take them for leftovers.
 const TEMPLATES: &str = "testbed_template_";
 
@@ -37,13 +39,7 @@ impl Database {
         let server_url = Servers::find()?.database_url;
         let mut server = connect(&server_url).await?;
         sweep_once(&mut server).await?;
-        let template = template(&mut server, &server_url).await?;
-        let name = name::fresh();
-        execute(
-            &mut server,
-            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
-        )
-        .await?;
+        let name = copy_of_template(&mut server, &server_url).await?;
         let url = with_database(&server_url, &name)?;
         Ok(Self {
             name,
@@ -87,6 +83,22 @@ impl Drop for Database {
                 drop_database(&mut server, &self.name).await;
             }
         });
+    }
+}
+
+/// A fresh copy. Tests of another checkout, with other migrations, replace the template by theirs: then it is made again.
+async fn copy_of_template(server: &mut PgConnection, server_url: &str) -> anyhow::Result<String> {
+    let mut tries = 0;
+    loop {
+        let template = template(server, server_url).await?;
+        let name = name::fresh();
+        let copied = execute(server, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        tries += 1;
+        match copied {
+            Ok(()) => return Ok(name),
+            Err(error) if tries == COPIES_TRIED => return Err(error),
+            Err(_) => {}
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod broker;
 mod database;
 mod eventually;
 mod ledger;
+mod member_settings;
 mod name;
 mod process;
 mod redis;
@@ -27,6 +28,7 @@ pub use self::{
     broker::{BrokerNamespace, broker_prefix},
     database::Database,
     eventually::{eventually, eventually_some, within},
+    member_settings::MEMBER_SETTINGS,
     process::{Process, ProcessBuilder, free_address, http_get},
     redis::RedisNamespace,
     redis_servers::{DiskCopy, RedisCluster, RedisSentinels, RedisServer},

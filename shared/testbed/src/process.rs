@@ -71,6 +71,13 @@ impl ProcessBuilder {
         self
     }
 
+    /// Sets environment variables.
+    #[must_use]
+    pub fn envs<'a>(mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        self.command.envs(variables);
+        self
+    }
+
     /// It is ready when `GET path` at `address` answers 200.
     #[must_use]
     pub fn ready_at(mut self, address: SocketAddr, path: &str) -> Self {

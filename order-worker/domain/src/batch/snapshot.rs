@@ -1,6 +1,6 @@
 //! What is there before a batch is decided.
 
-use crate::{order::Order, payment::Payment, stock::Stock};
+use crate::{order::Order, payment::Payment, sale::Sale, stock::Stock};
 use contract::{Money, OrderId, ProductId, ShopperId};
 use std::collections::{HashMap, HashSet};
 use time::Duration;
@@ -16,6 +16,8 @@ pub struct Product {
     pub hold_lasts: Duration,
     /// How many units one customer may have, if that is limited.
     pub per_customer: Option<u32>,
+    /// Whether it may be ordered, and when.
+    pub sale: Sale,
     /// Its stock; the shell has locked the row.
     pub stock: Stock,
 }

@@ -3,7 +3,8 @@
 use super::{QUEUES, World, krw, product_id, shopper};
 use crate::{Crash, ledger::is_sold, provider::Stands};
 use contract::{
-    CancelOrder, Command, OrderId, OrderState, PlaceOrder, RefundOrder, RequestReturn, RequestedLine, StartPayment,
+    CancelOrder, Command, OrderId, OrderState, PlaceOrder, RefundOrder, RequestReturn, RequestedLine,
+    StartPayment,
 };
 use order_domain::order::Order;
 use uuid::Uuid;
@@ -16,8 +17,13 @@ impl World {
         let products = u8::try_from(self.books.products.len()).unwrap_or(u8::MAX);
         let unknown = self.chance(3);
         let lines = (0..lines).map(|_| RequestedLine {
-            product_id: product_id(if unknown { products } else { self.rng.random_range(0..products) }),
+            product_id: product_id(if unknown {
+                products
+            } else {
+                self.rng.random_range(0..products)
+            }),
             quantity: self.rng.random_range(1..4),
+            seen_price: None,
         });
         let place = PlaceOrder {
             lines: lines.collect(),
@@ -34,7 +40,9 @@ impl World {
     fn publish(&mut self, order: OrderId, command: Command, placed: Option<&PlaceOrder>) {
         let place = placed.or_else(|| self.placed.iter().find(|place| place.order_id == order));
         let first = place.and_then(|place| place.lines.iter().map(|line| &line.product_id).min());
-        let queue = first.map_or(0, |product| product.as_str().len() + usize::from(product.as_str().ends_with('1')));
+        let queue = first.map_or(0, |product| {
+            product.as_str().len() + usize::from(product.as_str().ends_with('1'))
+        });
         let copies = if self.chance(10) { 2 } else { 1 };
         for _ in 0..copies {
             self.queues[queue % QUEUES].publish(command.clone());
@@ -64,8 +72,12 @@ impl World {
 
     pub(super) fn pay(&mut self, crash: Crash) {
         let is_held = |order: &Order| order.state.word() == OrderState::Held;
-        let Some(order) = self.any_order(is_held) else { return };
-        let Some(total) = order.purchase().map(|purchase| purchase.total) else { return };
+        let Some(order) = self.any_order(is_held) else {
+            return;
+        };
+        let Some(total) = order.purchase().map(|purchase| purchase.total) else {
+            return;
+        };
         if self.died(crash == Crash::Before) {
             return;
         }
@@ -84,11 +96,17 @@ impl World {
     }
 
     pub(super) fn confirm(&mut self) {
-        let open = self.provider.payments.iter().filter(|(_, paid)| paid.shown && paid.stands == Stands::Open);
+        let open = self
+            .provider
+            .payments
+            .iter()
+            .filter(|(_, paid)| paid.shown && paid.stands == Stands::Open);
         let open: Vec<String> = open.map(|(name, _)| name.clone()).collect();
         let Some(index) = self.any(open.len()) else { return };
         let name = &open[index];
-        let Some(asked) = self.provider.payments.get(name).map(|paid| paid.amount) else { return };
+        let Some(asked) = self.provider.payments.get(name).map(|paid| paid.amount) else {
+            return;
+        };
         let (stands, amount) = match self.rng.random_range(0..20) {
             0..13 => (Stands::Captured, asked),
             13 => (Stands::Captured, krw(asked.minor + 1)),
@@ -106,15 +124,21 @@ impl World {
     }
 
     pub(super) fn rogue_payment(&mut self) {
-        let Some(order) = self.any_order(|order| order.purchase().is_some()) else { return };
-        let Some(total) = order.purchase().map(|purchase| purchase.total) else { return };
+        let Some(order) = self.any_order(|order| order.purchase().is_some()) else {
+            return;
+        };
+        let Some(total) = order.purchase().map(|purchase| purchase.total) else {
+            return;
+        };
         let reference = self.provider.open(order.id, total);
         self.provider.end(&reference, Stands::Captured, total, 1);
     }
 
     /// The shop takes a report of an order that it knows; else the provider sends it again.
     pub(super) fn report_arrives(&mut self) {
-        let Some(index) = self.any(self.provider.reports.len()) else { return };
+        let Some(index) = self.any(self.provider.reports.len()) else {
+            return;
+        };
         let (report, copies) = self.provider.reports[index].clone();
         if copies <= 1 {
             self.provider.reports.swap_remove(index);
@@ -127,15 +151,25 @@ impl World {
     }
 
     pub(super) fn cancel(&mut self) {
-        let Some(index) = self.any(self.placed.len()) else { return };
+        let Some(index) = self.any(self.placed.len()) else {
+            return;
+        };
         let place = self.placed[index].clone();
-        let state = self.books.orders.get(&place.order_id).map(|order| order.state.word());
+        let state = self
+            .books
+            .orders
+            .get(&place.order_id)
+            .map(|order| order.state.word());
         let may = matches!(state, None | Some(OrderState::Held | OrderState::Paid));
         if may {
             let somebody_else = self.chance(10);
             let cancel = CancelOrder {
                 order_id: place.order_id,
-                shopper: if somebody_else { shopper(200) } else { place.shopper },
+                shopper: if somebody_else {
+                    shopper(200)
+                } else {
+                    place.shopper
+                },
             };
             self.publish(cancel.order_id, Command::CancelOrder(cancel), None);
         }
@@ -153,8 +187,12 @@ impl World {
     }
 
     pub(super) fn refund_by_hand(&mut self) {
-        let Some(order) = self.any_order(|order| is_sold(order.state.word())) else { return };
-        let Some(total) = order.purchase().map(|purchase| purchase.total.minor) else { return };
+        let Some(order) = self.any_order(|order| is_sold(order.state.word())) else {
+            return;
+        };
+        let Some(total) = order.purchase().map(|purchase| purchase.total.minor) else {
+            return;
+        };
         let refund = RefundOrder {
             order_id: order.id,
             refund_id: Uuid::from_u128(self.rng.random_range(0..1_000_000)),
@@ -165,7 +203,9 @@ impl World {
     }
 
     pub(super) fn replay(&mut self) {
-        let Some(index) = self.any(self.dead.len()) else { return };
+        let Some(index) = self.any(self.dead.len()) else {
+            return;
+        };
         let command = self.dead.swap_remove(index);
         self.publish(command.order_id(), command, None);
     }

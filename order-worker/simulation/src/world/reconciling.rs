@@ -37,7 +37,9 @@ impl World {
     }
 
     pub(super) fn make_refund(&mut self, crash: Crash) -> Verdict {
-        let Some(index) = self.any(self.due_refunds.len()) else { return Ok(()) };
+        let Some(index) = self.any(self.due_refunds.len()) else {
+            return Ok(());
+        };
         let row = self.due_refunds.swap_remove(index);
         if self.died(crash == Crash::Before) {
             return Ok(());
@@ -59,9 +61,13 @@ impl World {
     }
 
     pub(super) fn ask(&mut self, crash: Crash) -> Verdict {
-        let Some(index) = self.any(self.silent.len()) else { return Ok(()) };
+        let Some(index) = self.any(self.silent.len()) else {
+            return Ok(());
+        };
         let (order_id, reference) = self.silent.swap_remove(index);
-        let Some(paid) = self.provider.payments.get(&reference) else { return Ok(()) };
+        let Some(paid) = self.provider.payments.get(&reference) else {
+            return Ok(());
+        };
         let (stands, amount) = (paid.stands, paid.amount);
         if stands == Stands::Open || self.died(crash != Crash::No) {
             return Ok(());
@@ -73,7 +79,12 @@ impl World {
             settlement: settlement(stands, amount),
         });
         let commands = [settle];
-        let decisions = batch::decide(self.now, &self.terms, self.books.for_commands(&commands), &commands);
+        let decisions = batch::decide(
+            self.now,
+            &self.terms,
+            self.books.for_commands(&commands),
+            &commands,
+        );
         self.commit(&decisions)?;
         self.ledger.decide(&commands[0], self.now);
         Ok(())
@@ -86,7 +97,9 @@ impl World {
         }
         let told = self.books.outbox.len().min(20);
         for event in self.books.outbox.iter().take(told) {
-            let Event::OrderChanged(changed) = event else { continue };
+            let Event::OrderChanged(changed) = event else {
+                continue;
+            };
             let order = &changed.order;
             let known = self.heard.get(&order.order_id);
             if known.is_none_or(|known| known.version < order.version) {

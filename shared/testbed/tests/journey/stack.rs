@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use testbed::{BrokerNamespace, Database, Process, ProcessBuilder, RedisNamespace, eventually, free_address};
+use testbed::{
+    BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilder, RedisNamespace, eventually,
+    free_address,
+};
 
 pub const SOON: Duration = Duration::from_secs(20);
 pub const PAID: &str = "4242 4242 4242 4242";
@@ -149,6 +152,7 @@ impl Wiring<'_> {
 
     fn shop(&self) -> ProcessBuilder {
         self.on_stores("catalog-api")
+            .envs(MEMBER_SETTINGS)
             .env("CATALOG_API_LISTEN", self.shop)
             .env(
                 "CATALOG_API_JWKS_URL",

@@ -1,0 +1,5 @@
+//! Members in PostgreSQL.
+
+mod revocations;
+
+pub use revocations::{Heard, is_forgotten, revocations_since};
