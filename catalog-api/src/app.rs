@@ -2,7 +2,8 @@
 
 use crate::{
     Settings,
-    api::{Shop, Sources, metrics_router, router},
+    api::{Shop, Sources, StockListeners, metrics_router, router},
+    carts::forget_old_carts,
     catalog::{Catalog, Nudge, keep_fresh},
     draws::{Draws, Entrance, NoticeBoard, keep_posted, run_draws, take_entries},
     members::{Revoked, Tokens},
@@ -64,7 +65,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         undecided: parts.heard.undecided.clone(),
         pool: parts.pool.clone(),
     };
-    let shop = shop(settings, parts)?;
+    let shop = shop(settings, parts, shutdown.token())?;
     info!(address = %listen, "the shop listens");
     if let Some(address) = metrics_listen {
         let listener = TcpListener::bind(address).await;
@@ -94,8 +95,15 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let Heard { catalog, nudge, .. } = heard.clone();
     shutdown.spawn(
         "catalog",
-        keep_fresh(catalog, nudge, pool.clone(), shutdown.token()),
+        keep_fresh(
+            catalog,
+            nudge,
+            pool.clone(),
+            Arc::new(SystemClock),
+            shutdown.token(),
+        ),
     );
+    shutdown.spawn("old carts", forget_old_carts(pool.clone(), shutdown.token()));
     shutdown.spawn(
         "lost events",
         make_up_for_lost_events(heard.undecided.clone(), pool.clone(), shutdown.token()),
@@ -151,7 +159,7 @@ fn start_draws(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Draws
 }
 
 /// What the handlers work with.
-fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
+fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Result<Shop> {
     let Parts {
         pool,
         reader,
@@ -185,6 +193,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
     let public_url = settings.public_url;
     Ok(Shop {
         draws,
+        stock_listeners: StockListeners::new(stop),
         catalog,
         nudge,
         intake,

@@ -56,14 +56,20 @@ impl Refuses for Member {
     ];
 }
 
-impl Refuses for Admin {
-    const KINDS: &'static [Kind] = &[
-        (401, "sign-in-needed"),
-        (401, "token-refused"),
-        (403, "foreign-origin"),
-        (403, "role-missing"),
-    ];
+impl Refuses for Operator {
+    const KINDS: &'static [Kind] = WITH_ROLE;
 }
+
+impl Refuses for Admin {
+    const KINDS: &'static [Kind] = WITH_ROLE;
+}
+
+const WITH_ROLE: &[Kind] = &[
+    (401, "sign-in-needed"),
+    (401, "token-refused"),
+    (403, "foreign-origin"),
+    (403, "role-missing"),
+];
 
 impl FromRequestParts<Arc<Shop>> for MaybeMember {
     type Rejection = ApiProblem;

@@ -1,11 +1,13 @@
 //! The HTTP surface.
 
+mod cart;
 mod document;
 mod draws;
 mod health;
 mod layers;
 mod member;
 mod member_keys;
+mod offers;
 mod orders;
 mod prefer;
 mod problems;
@@ -15,6 +17,7 @@ mod same_origin;
 mod segment;
 mod shopper;
 mod signals;
+mod stock;
 mod webhooks;
 
 pub use document::{Kind, Refusals, Refuses};
@@ -22,6 +25,7 @@ pub use draws::DrawView;
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
+pub use stock::StockListeners;
 
 use crate::{
     catalog::{Catalog, Nudge},
@@ -48,6 +52,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub struct Shop {
     pub catalog: Arc<Catalog>,
     pub nudge: Arc<Nudge>,
+    pub stock_listeners: StockListeners,
     pub intake: Intake,
     pub draws: Draws,
     pub counter: Counter,
@@ -71,6 +76,14 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(products::front))
         .routes(routes!(products::list))
         .routes(routes!(products::show))
+        .routes(routes!(stock::show))
+        .routes(routes!(stock::follow))
+        .routes(routes!(cart::show, cart::empty))
+        .routes(routes!(cart::add))
+        .routes(routes!(cart::change, cart::remove))
+        .routes(routes!(offers::create))
+        .routes(routes!(offers::read, offers::change))
+        .routes(routes!(offers::adjust))
         .routes(routes!(orders::place))
         .routes(routes!(orders::show))
         .routes(routes!(orders::pay))
@@ -83,6 +96,7 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(draws::stand, draws::enter, draws::leave))
         .routes(routes!(draws::receipt))
         .routes(routes!(webhooks::payments))
+        .routes(routes!(member_keys::jwks))
         .routes(routes!(web::assets::asset))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -91,7 +105,6 @@ fn routes() -> OpenApiRouter<SharedShop> {
 /// Every address, with what holds for all of them. The order of the layers counts: the last is the outermost.
 pub fn router(shop: SharedShop) -> Router {
     Router::from(routes())
-        .route("/members/jwks.json", get(member_keys::jwks))
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))

@@ -5,7 +5,8 @@ use super::{
     shopper::Shopper, wants_page,
 };
 use crate::{
-    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, ReturnError},
+    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, PriceChange, ReturnError},
+    store::carts,
     web,
 };
 use axum::{
@@ -20,10 +21,12 @@ use axum::{
 use catalog_domain::{
     Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back,
 };
-use contract::{OrderId, OrderState, OrderView};
+use contract::{OrderId, OrderState, OrderView, Refusal, RequestedLine};
 use serde::Serialize;
+use serde_json::json;
+use tracing::warn;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How soon a pending order is worth another look.
 const LOOK_AGAIN_SECONDS: &str = "1";
 
@@ -61,17 +64,23 @@ pub async fn place(
         .get_all(IDEMPOTENCY_KEY)
         .iter()
         .map(|value| value.as_bytes());
+    let basket = Basket::parse(&body)?;
+    let (lines, from_cart) = (basket.lines().to_vec(), basket.is_from_cart());
     let request = PlaceRequest {
         key: IdempotencyKey::from_headers(keys)?,
-        basket: Basket::parse(&body)?,
-        shopper: shopper.id,
+        basket,
+        shopper: shopper.id.clone(),
         member: shopper.member,
         since_unix_ms: shopper.since_unix_ms,
         wait: wait.0,
         accepted_at_unix_ms: shop.clock.unix_ms(),
     };
     let order = shop.intake.place(request).await?;
-    Ok(wait.applied_to(placed(&order)))
+    if from_cart && order.state != OrderState::Refused {
+        leave_cart(&shop, &shopper, order.order_id, &lines).await;
+    }
+    let changes = shop.intake.price_changes(&lines);
+    Ok(wait.applied_to(placed(&order, &changes)))
 }
 
 /// Shows an order to its owner.
@@ -147,7 +156,7 @@ pub async fn pay(
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-/// Cancels an order that is not paid yet.
+/// Cancels an order that is not shipped yet; what was paid goes back.
 #[utoipa::path(
     post,
     path = "/orders/{id}/cancel",
@@ -160,7 +169,7 @@ pub async fn pay(
     security(("pass" = [])),
     responses(
         (status = 200, description = "It is cancelled.", body = OrderView),
-        (status = 202, description = "It will be, unless it is paid first.", body = OrderView),
+        (status = 202, description = "It will be, unless it is shipped first.", body = OrderView),
         Refusals<(Shopper, Segment, CancelError)>,
     )
 )]
@@ -177,7 +186,7 @@ pub async fn cancel(
     Ok(wait.applied_to(private(done_or_accepted(is_cancelled(&order)), &order)))
 }
 
-/// Asks for a delivered order to be taken back.
+/// Sends a delivered order back, until the end of the day after it came.
 #[utoipa::path(
     post,
     path = "/orders/{id}/return",
@@ -189,8 +198,8 @@ pub async fn cancel(
     ),
     security(("pass" = [])),
     responses(
-        (status = 200, description = "It is on its way back.", body = OrderView),
-        (status = 202, description = "It will be, if it is not too late.", body = OrderView),
+        (status = 200, description = "It is being sent back, or is back.", body = OrderView),
+        (status = 202, description = "It will be, unless it is confirmed first.", body = OrderView),
         Refusals<(Shopper, Segment, ReturnError)>,
     )
 )]
@@ -215,19 +224,39 @@ fn done_or_accepted(done: bool) -> StatusCode {
     }
 }
 
+/// What was ordered leaves the cart. The order stands whether that works or not; sent again, it is tried again.
+async fn leave_cart(shop: &SharedShop, shopper: &Shopper, order: OrderId, lines: &[RequestedLine]) {
+    let left = async {
+        super::cart::gather(shop, shopper).await?;
+        carts::ordered(&shop.pool, &shopper.id, order, lines).await
+    };
+    if let Err(error) = left.await {
+        warn!(%error, "what was ordered is still in the cart");
+    }
+}
+
 fn order_id(Segment(id): &Segment) -> Result<OrderId, ApiProblem> {
     id.parse().map_err(|_| ApiProblem::unknown_order())
 }
 
 /// The answer to an order request, by how the order stands.
-fn placed(order: &OrderView) -> Response {
+fn placed(order: &OrderView, changes: &[PriceChange]) -> Response {
     let location = [(LOCATION, format!("/orders/{}", order.order_id))];
     match order.state {
         OrderState::Pending => {
             let retry = [(RETRY_AFTER, LOOK_AGAIN_SECONDS)];
             (location, retry, private(StatusCode::ACCEPTED, order)).into_response()
         }
-        OrderState::Refused => (location, ApiProblem::refused(order)).into_response(),
+        OrderState::Refused => {
+            let problem = ApiProblem::refused(order);
+            let prices = order.refusal == Some(Refusal::PriceChanged);
+            let problem = if prices {
+                problem.with("changes", json!(changes))
+            } else {
+                problem
+            };
+            (location, problem).into_response()
+        }
         _ => (location, private(StatusCode::CREATED, order)).into_response(),
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable, NotReturnable};
+use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable, NotReturnable, NotSold};
 use contract::{OrderView, Problem, Refusal};
 use process::ProblemResponse;
 use serde_json::json;
@@ -53,9 +53,22 @@ impl ApiProblem {
         )
     }
 
+    pub fn unknown_product() -> Self {
+        Self::new(
+            404,
+            "unknown-product",
+            "No such product",
+            "There is no product at this address.",
+        )
+    }
+
     /// An order that the worker refused.
     pub fn refused(order: &OrderView) -> Self {
         let refused = match order.refusal {
+            Some(Refusal::NotOpen) => not_sold(NotSold::NotOpen, "A product of this order"),
+            Some(Refusal::Closed) => not_sold(NotSold::Closed, "A product of this order"),
+            Some(Refusal::NotForSale) => not_sold(NotSold::Stopped, "A product of this order"),
+            Some(Refusal::PriceChanged) => price_changed(),
             Some(Refusal::UnknownProduct) => Self::new(
                 422,
                 "unknown-product",
@@ -83,12 +96,12 @@ impl ApiProblem {
     }
 
     /// The problem of somebody who may come again, soon.
-    pub(super) fn later(name: &str, title: &str, detail: &str) -> Self {
+    pub fn later(name: &str, title: &str, detail: &str) -> Self {
         Self::new(503, name, title, detail).header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     #[must_use]
-    pub(super) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    pub fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem = Box::new(self.problem.with(name, value));
         self
     }
@@ -117,6 +130,10 @@ impl Refuses for Refused {
     const KINDS: &'static [Kind] = &[
         (409, "sold-out"),
         (403, "purchase-right-required"),
+        (409, "not-open"),
+        (409, "closed"),
+        (409, "not-for-sale"),
+        (409, "price-changed"),
         (422, "unknown-product"),
         (422, "invalid-order"),
     ];
@@ -142,6 +159,21 @@ fn no_right(detail: &str) -> ApiProblem {
 
 fn sold_out(detail: &str) -> ApiProblem {
     ApiProblem::new(409, "sold-out", "Sold out", detail)
+}
+
+fn not_sold(why: NotSold, product: &str) -> ApiProblem {
+    let (name, title) = match why {
+        NotSold::Stopped => ("not-for-sale", "Not for sale"),
+        NotSold::NotOpen => ("not-open", "The sale has not begun"),
+        NotSold::Closed => ("closed", "The sale is over"),
+    };
+    ApiProblem::new(409, name, title, format!("{product} {why}."))
+}
+
+fn price_changed() -> ApiProblem {
+    let detail =
+        "A price is not the one that you saw. Nothing was ordered: look again, and order at the new price.";
+    ApiProblem::new(409, "price-changed", "A price has changed", detail)
 }
 
 /// An error with its causes, once.
@@ -195,9 +227,13 @@ impl From<BasketError> for ApiProblem {
 impl Refuses for PlaceError {
     const KINDS: &'static [Kind] = &[
         (409, "request-in-flight"),
+        (409, "sold-out"),
+        (409, "not-open"),
+        (409, "closed"),
+        (409, "not-for-sale"),
+        (409, "price-changed"),
         (422, "idempotency-key-reused"),
         (422, "unknown-product"),
-        (409, "sold-out"),
         (403, "purchase-right-required"),
         (409, "purchase-right-in-use"),
         (503, "unavailable"),
@@ -243,6 +279,10 @@ impl From<PlaceError> for ApiProblem {
                     .with("order_id", json!(order_id))
             }
             PlaceError::Right(ClaimError::Unavailable(_)) => Self::unavailable(&error),
+            PlaceError::NotSold(product, why) => {
+                not_sold(*why, product.as_str()).with("product_id", json!(product))
+            }
+            PlaceError::PriceChanged(changes) => price_changed().with("changes", json!(changes)),
             PlaceError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
@@ -267,6 +307,7 @@ impl Refuses for PayError {
         (503, "unavailable"),
         (409, "not-payable"),
         (502, "payment-refused"),
+        (503, "not-confirmed"),
     ];
 }
 
@@ -323,7 +364,12 @@ impl From<CancelError> for ApiProblem {
 }
 
 impl Refuses for ReturnError {
-    const KINDS: &'static [Kind] = &[(409, "not-returnable"), (503, "not-confirmed")];
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (409, "not-returnable"),
+        (503, "unavailable"),
+        (503, "not-confirmed"),
+    ];
 }
 
 impl From<ReturnError> for ApiProblem {
@@ -404,6 +450,10 @@ mod tests {
             PlaceError::OtherPayload,
             PlaceError::UnknownProduct(product()),
             PlaceError::SoldOut(product()),
+            PlaceError::NotSold(product(), NotSold::Stopped),
+            PlaceError::NotSold(product(), NotSold::NotOpen),
+            PlaceError::NotSold(product(), NotSold::Closed),
+            PlaceError::PriceChanged(Vec::new()),
         ]);
         check([FindError::NotFound]);
         check([

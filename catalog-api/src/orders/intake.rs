@@ -30,8 +30,11 @@ use crate::{
     store::{ClaimError, OrderReader, StoredOrder},
 };
 use broker::{PublishError, Publisher};
-use catalog_domain::{Basket, IdempotencyKey, Verdict, is_decided};
-use contract::{Command, MemberId, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
+use catalog_domain::{Basket, IdempotencyKey, NotSold, Verdict, is_decided};
+use contract::{
+    Command, MemberId, Money, OrderId, OrderView, PlaceOrder, ProductId, RequestedLine, ShopperId,
+};
+use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
 
@@ -72,9 +75,26 @@ pub enum PlaceError {
     /// A product is sold by draw, and the shopper has no right to it.
     #[error(transparent)]
     Right(#[from] ClaimError),
+    /// It cannot be ordered now.
+    #[error("{0} {1}")]
+    NotSold(ProductId, NotSold),
+    /// Prices are not those that the shopper saw.
+    #[error("prices are not those that were seen")]
+    PriceChanged(Vec<PriceChange>),
     /// The broker did not confirm; asking again with the same key is safe.
     #[error("the order could not be handed to the broker")]
     NotConfirmed(#[source] PublishError),
+}
+
+/// A price that is not the one that the shopper saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PriceChange {
+    /// Of which product.
+    pub product_id: ProductId,
+    /// The price that was seen.
+    pub seen: Money,
+    /// The price now.
+    pub now: Money,
 }
 
 /// Takes orders.
@@ -160,23 +180,47 @@ impl Intake {
     /// What can be refused before it is handed over. What is sold by draw is bought with a right, which is tied to this
     /// order from now on; the worker has the last word on it, too.
     async fn check(&self, order_id: OrderId, request: &PlaceRequest) -> Result<(), PlaceError> {
-        self.check_shelves(&request.basket)?;
+        self.check_shelves(request)?;
         self.draws
             .claim(request.member, order_id, &request.basket)
             .await?;
         Ok(())
     }
 
-    /// What the shelves say.
-    fn check_shelves(&self, basket: &Basket) -> Result<(), PlaceError> {
-        for line in basket.lines() {
+    /// Which prices are not those that the shopper saw.
+    pub fn price_changes(&self, lines: &[RequestedLine]) -> Vec<PriceChange> {
+        let change = |line: &RequestedLine| {
+            let now = self.catalog.shelf(&line.product_id)?.product.price;
+            let seen = line.seen_price.filter(|seen| *seen != now)?;
+            let product_id = line.product_id.clone();
+            Some(PriceChange {
+                product_id,
+                seen,
+                now,
+            })
+        };
+        lines.iter().filter_map(change).collect()
+    }
+
+    /// What can be refused at once. The worker has the same rules and decides by them; this spares it the work.
+    fn check_shelves(&self, request: &PlaceRequest) -> Result<(), PlaceError> {
+        let now = self.catalog.server_time(request.accepted_at_unix_ms);
+        for line in request.basket.lines() {
+            let product_id = || line.product_id.clone();
             let shelf = self.catalog.shelf(&line.product_id);
-            let shelf = shelf.ok_or_else(|| PlaceError::UnknownProduct(line.product_id.clone()))?;
+            let shelf = shelf.ok_or_else(|| PlaceError::UnknownProduct(product_id()))?;
+            let sale = shelf.product.sale_at(now);
+            sale.map_err(|why| PlaceError::NotSold(product_id(), why))?;
             if !shelf.stock().covers(line.quantity) {
-                return Err(PlaceError::SoldOut(line.product_id.clone()));
+                return Err(PlaceError::SoldOut(product_id()));
             }
         }
-        Ok(())
+        let changes = self.price_changes(request.basket.lines());
+        if changes.is_empty() {
+            Ok(())
+        } else {
+            Err(PlaceError::PriceChanged(changes))
+        }
     }
 
     async fn look_up(&self, order_id: OrderId) -> Option<StoredOrder> {

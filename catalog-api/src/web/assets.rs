@@ -11,11 +11,12 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 8] = [
+const ASSETS: [(&str, &str, &str); 9] = [
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
     ("product.js", SCRIPT, include_str!("../../web/product.js")),
+    ("cart.js", SCRIPT, include_str!("../../web/cart.js")),
     ("order.js", SCRIPT, include_str!("../../web/order.js")),
     ("draw.js", SCRIPT, include_str!("../../web/draw.js")),
     ("draw-check.js", SCRIPT, include_str!("../../web/draw-check.js")),

@@ -13,5 +13,6 @@ pub mod hold;
 pub mod limits;
 pub mod order;
 pub mod payment;
+pub mod sale;
 pub mod stock;
 pub mod terms;

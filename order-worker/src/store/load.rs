@@ -10,6 +10,7 @@ use order_domain::{
     batch::{Product, Snapshot},
     hold::Hold,
     order::{Order, Outcome, Purchase, Stage, State},
+    sale::Sale,
     stock::Stock,
 };
 use sqlx::{FromRow, PgConnection};
@@ -116,6 +117,9 @@ struct ProductRow {
     hold_seconds: i32,
     per_customer: Option<i32>,
     by_draw: bool,
+    is_on_sale: bool,
+    opens_at: Option<OffsetDateTime>,
+    closes_at: Option<OffsetDateTime>,
     on_hand: i64,
     held: i64,
     sold: i64,
@@ -133,6 +137,11 @@ impl ProductRow {
             hold_lasts: Duration::seconds(self.hold_seconds.into()),
             per_customer: self.per_customer.and_then(|units| u32::try_from(units).ok()),
             by_draw: self.by_draw,
+            sale: Sale {
+                stopped: !self.is_on_sale,
+                opens_at: self.opens_at,
+                closes_at: self.closes_at,
+            },
             stock: Stock {
                 on_hand: self.on_hand,
                 held: self.held,
@@ -151,7 +160,8 @@ async fn lock_stock(
 ) -> Result<HashMap<ProductId, Product>, StoreError> {
     let rows: Vec<ProductRow> = sqlx::query_as(
         "SELECT products.id, name, price_minor, currency, hold_seconds, per_customer,
-                on_hand, held, sold, version,
+                state = 'on_sale' AS is_on_sale, opens_at, closes_at,
+                on_hand, held, sold, stock.version,
                 EXISTS (SELECT FROM draws
                          WHERE draws.product_id = products.id
                            AND draws.stage NOT IN ('finished', 'cancelled')) AS by_draw

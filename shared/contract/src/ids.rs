@@ -85,6 +85,11 @@ slug!(
     "a draw id"
 );
 slug!(
+    /// A category of products, e.g. `shoes`.
+    CategoryId,
+    "a category"
+);
+slug!(
     /// A waiting room, e.g. `demo`.
     RoomId,
     "a room id"

@@ -19,7 +19,7 @@ pub use commands::{
     Settlement, StartPayment,
 };
 pub use events::{Event, OrderChanged, StockChanged};
-pub use ids::{DrawId, IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
+pub use ids::{CategoryId, DrawId, IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
 pub use member::{Language, LanguageError, MEMBER_AUDIENCE, MEMBER_ISSUER, MemberClaims, Role, RoleError};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{OrderLine, OrderState, OrderView, RefundReason, Refusal, UnknownWord};

@@ -104,15 +104,27 @@ pub enum Refusal {
     NoRight,
     /// The lines do not make a valid order (none, too many, two currencies, a sum too large).
     Invalid,
+    /// At least one product cannot be ordered yet.
+    NotOpen,
+    /// At least one product cannot be ordered any more.
+    Closed,
+    /// The sale of at least one product was stopped.
+    NotForSale,
+    /// At least one price is not the one that the shopper saw.
+    PriceChanged,
 }
 
 impl Refusal {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 9] = [
         Self::SoldOut,
         Self::UnknownProduct,
         Self::LimitReached,
         Self::NoRight,
         Self::Invalid,
+        Self::NotOpen,
+        Self::Closed,
+        Self::NotForSale,
+        Self::PriceChanged,
     ];
 
     /// The word used in JSON and in rows.
@@ -123,6 +135,10 @@ impl Refusal {
             Self::LimitReached => "limit_reached",
             Self::NoRight => "no_right",
             Self::Invalid => "invalid",
+            Self::NotOpen => "not_open",
+            Self::Closed => "closed",
+            Self::NotForSale => "not_for_sale",
+            Self::PriceChanged => "price_changed",
         }
     }
 }

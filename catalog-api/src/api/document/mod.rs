@@ -16,7 +16,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         OpenApi as Document,
-        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
@@ -44,11 +44,9 @@ impl Modify for Securities {
             "The pass that the edge gave to somebody who was let in; browsers send it as a cookie.",
         );
         components.add_security_scheme("pass", SecurityScheme::ApiKey(ApiKey::Header(pass)));
-        let token = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .build();
-        components.add_security_scheme("access_token", SecurityScheme::Http(token));
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("JWT".to_owned());
+        components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
     }
 }
 

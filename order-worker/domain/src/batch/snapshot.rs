@@ -1,6 +1,6 @@
 //! What is there before a batch is decided.
 
-use crate::{order::Order, payment::Payment, stock::Stock};
+use crate::{order::Order, payment::Payment, sale::Sale, stock::Stock};
 use contract::{Money, OrderId, ProductId, ShopperId};
 use std::collections::{HashMap, HashSet};
 use time::Duration;
@@ -18,6 +18,8 @@ pub struct Product {
     pub per_customer: Option<u32>,
     /// It is sold by draw: to orders that have a right, and to nobody else.
     pub by_draw: bool,
+    /// Whether it may be ordered, and when.
+    pub sale: Sale,
     /// Its stock; the shell has locked the row.
     pub stock: Stock,
 }

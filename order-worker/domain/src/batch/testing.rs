@@ -2,7 +2,7 @@
 //! does, refusing what its constraints refuse.
 
 use super::{Decisions, KnownRefunds, Product, Snapshot, decide, expire, step};
-use crate::{order::State, payment::Payment, stock::Stock, terms::Terms};
+use crate::{order::State, payment::Payment, sale::Sale, stock::Stock, terms::Terms};
 use contract::{
     CancelOrder, Command, Currency, Money, OrderId, OrderState, PlaceOrder, ProductId, RefundOrder,
     RequestReturn, RequestedLine, SettlePayment, Settlement, ShopperId, StartPayment,
@@ -39,6 +39,7 @@ pub(super) fn place(order: u8, owner: u8, lines: &[(u8, u32)]) -> Command {
     let line = |(product, quantity): &(u8, u32)| RequestedLine {
         product_id: product_id(*product),
         quantity: *quantity,
+        seen_price: None,
     };
     Command::PlaceOrder(PlaceOrder {
         order_id: order_id(order),
@@ -143,6 +144,7 @@ impl Store {
             hold_lasts: HOLD,
             per_customer: None,
             by_draw: false,
+            sale: Sale::default(),
             stock,
         };
         self.books.products.insert(product_id(number), product);

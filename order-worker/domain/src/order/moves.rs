@@ -146,7 +146,7 @@ impl Order {
         match self.stage()? {
             Stage::Delivered { returnable_until } if now < returnable_until => {
                 let ends_at = terms.calendar.after(now, 1);
-                self.to_stage(Stage::ReturnRequested { ends_at }, now)
+                self.in_stage(Stage::ReturnRequested { ends_at }, now)
             }
             _ => None,
         }
@@ -170,7 +170,7 @@ impl Order {
             Stage::Delivered { .. } => Stage::Confirmed,
             Stage::Confirmed | Stage::ReturnRequested { .. } => return None,
         };
-        self.to_stage(next, now)
+        self.in_stage(next, now)
     }
 
     /// Marks that `minor` units of money went back; `more` says whether more is owed.
@@ -201,7 +201,7 @@ impl Order {
         }
     }
 
-    fn to_stage(self, next: Stage, now: OffsetDateTime) -> Option<Self> {
+    fn in_stage(self, next: Stage, now: OffsetDateTime) -> Option<Self> {
         let State::Sold {
             purchase, attempts, ..
         } = self.state.clone()
