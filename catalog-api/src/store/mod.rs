@@ -6,8 +6,8 @@ mod orders;
 mod products;
 
 pub use draws::{
-    Arranged, Board, Cancelled, ClaimError, DrawStore, DrawStoreError, Entrant, Entry, Granted, Member,
-    NotTaken, Stepped, StoredDraw,
+    Arranged, Board, Cancelled, ClaimError, DrawStore, DrawStoreError, Entrant, Entry, Member, NotTaken,
+    Stepped, StoredDraw,
 };
 pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};
 pub use orders::{StoredOrder, decided_of};
