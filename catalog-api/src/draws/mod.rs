@@ -7,7 +7,7 @@ mod steps;
 
 pub use board::{Notice, NoticeBoard, keep_posted};
 pub use entrance::{EnterError, Entrance, take_entries};
-pub use secrets::{DrawSecrets, SecretsError};
+pub use secrets::DrawSecrets;
 pub use steps::run_draws;
 
 use crate::store::{ClaimError, DrawStore};

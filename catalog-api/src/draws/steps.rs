@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 /// The pause after a round in which there was nothing more to do.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Draws in one round.
-const DRAWS: u64 = 200;
+const DRAWS: u64 = 2_000;
 /// Steps of one draw in one round, so that no draw keeps the others waiting.
 const STEPS: usize = 20;
 

@@ -9,8 +9,8 @@ mod products;
 
 pub use carts::CartWriteError;
 pub use draws::{
-    Arranged, Board, Cancelled, ClaimError, DrawStore, DrawStoreError, Entrant, Entry, Granted, Member,
-    NotTaken, Stepped, StoredDraw,
+    Arranged, Board, Cancelled, ClaimError, DrawStore, DrawStoreError, Entrant, Entry, Member, NotTaken,
+    Stepped, StoredDraw,
 };
 pub use offers::{Kept, OfferWriteError, adjust, change, create, find};
 pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};

@@ -206,6 +206,7 @@ impl Surroundings {
         program
             .envs(MEMBER_SETTINGS)
             .env("SMTP_URL", format!("smtp://{}", self.smtp))
+            .env("DRAW_KEYS", "1 gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8=")
             .env("CATALOG_API_LISTEN", listen)
             .env("DATABASE_URL", self.database.url())
             .env("AMQP_URL", self.amqp.url(self.broker.url()))

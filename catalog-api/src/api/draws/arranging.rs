@@ -25,7 +25,6 @@ use utoipa::ToSchema;
 /// What a draw is to be.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what `Terms::parse` reads")]
 struct DrawRequest {
     /// What is sold. Until the draw is over it is sold by it alone.
     #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$")]

@@ -23,7 +23,8 @@ pub use enter::{Entrant, Entry, NotTaken};
 pub use error::DrawStoreError;
 pub use read::{Board, Member};
 pub use row::StoredDraw;
-pub use step::{Granted, Stepped};
+pub(in crate::store::draws) use step::Granted;
+pub use step::Stepped;
 
 use mail::Outbox;
 use sqlx::PgPool;

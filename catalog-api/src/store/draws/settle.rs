@@ -5,7 +5,6 @@ use catalog_domain::{
     draw::{OrderFate, Right, RightState, Sale, Settled},
     limits::DRAW_CLAIM_LASTS,
 };
-use contract::OrderId;
 use sqlx::{FromRow, PgConnection};
 use std::collections::HashMap;
 use time::OffsetDateTime;

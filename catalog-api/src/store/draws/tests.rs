@@ -193,7 +193,7 @@ async fn a_draw_goes_its_whole_way_and_its_log_proves_it() {
     let first: Vec<i64> = (0..12u64)
         .filter(wanted)
         .take(3)
-        .map(|rank| rank as i64)
+        .map(|rank| rank.cast_signed())
         .collect();
     assert_eq!(shop.ranks(RightState::Open).await, first);
     for (who, entry) in entries {
@@ -207,7 +207,10 @@ async fn a_draw_goes_its_whole_way_and_its_log_proves_it() {
             "the same as was given at the entry"
         );
         assert!(audit.includes(&receipt, &entry.entry_id));
-        assert_eq!(stands.entered.right.is_some(), first.contains(&(rank as i64)));
+        assert_eq!(
+            stands.entered.right.is_some(),
+            first.contains(&(rank.cast_signed()))
+        );
     }
 }
 
