@@ -8,6 +8,7 @@ mod basket;
 mod idempotency;
 mod key_state;
 pub mod limits;
+pub mod member;
 mod order_rules;
 mod prefer;
 mod product;

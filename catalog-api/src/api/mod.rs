@@ -1,9 +1,12 @@
 //! The HTTP surface.
 
+mod client_address;
+mod fields;
 mod health;
 mod layers;
 mod member;
 mod member_keys;
+mod members;
 mod orders;
 mod prefer;
 mod problems;
@@ -15,13 +18,14 @@ mod shopper;
 mod signals;
 mod webhooks;
 
+pub use client_address::Peer;
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
 
 use crate::{
     catalog::{Catalog, Nudge},
-    members::Tokens,
+    members::Members,
     orders::{Counter, Intake},
     web,
 };
@@ -39,6 +43,7 @@ use clock::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
 use passes::RemoteKeys;
 use payments::webhooks::WebhookSecret;
+use secrecy::SecretString;
 use sqlx::PgPool;
 use std::sync::{Arc, atomic::AtomicBool};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -50,7 +55,8 @@ pub struct Shop {
     pub intake: Intake,
     pub counter: Counter,
     pub passes: RemoteKeys,
-    pub tokens: Tokens,
+    pub members: Arc<Members>,
+    pub edge_secret: Option<SecretString>,
     pub webhook_secret: WebhookSecret,
     pub clock: Arc<dyn Clock>,
     pub pool: PgPool,
@@ -73,7 +79,7 @@ pub fn router(shop: SharedShop) -> Router {
         .route("/orders/{id}/pay", post(orders::pay))
         .route("/orders/{id}/cancel", post(orders::cancel))
         .route("/webhooks/payments", post(webhooks::payments))
-        .route("/members/jwks.json", get(member_keys::jwks))
+        .merge(members::routes())
         .route("/assets/{name}", get(web::asset))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

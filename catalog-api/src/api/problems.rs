@@ -74,7 +74,7 @@ impl ApiProblem {
         Self::new(503, name, title, detail).header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    fn with(mut self, name: &str, value: serde_json::Value) -> Self {
+    pub fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem = Box::new(self.problem.with(name, value));
         self
     }
@@ -86,6 +86,13 @@ impl ApiProblem {
             "Not available now",
             "This cannot be answered just now; try again in a moment.",
         )
+    }
+
+    /// Too much is under way just now.
+    pub fn busy(error: &dyn Error) -> Self {
+        log("too busy", error);
+        let detail = "The shop is very busy just now; try again in a moment.";
+        Self::later("busy", "Busy", detail)
     }
 
     fn not_confirmed(error: &dyn Error) -> Self {
