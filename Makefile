@@ -5,8 +5,8 @@ SHELL := /bin/bash
 drills := drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-freeze drill-redis-failover \
           drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
-        fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
-        bench-orders simulate clean
+        fuzz api-fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
+        bench-stock bench-catalog bench-orders simulate clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -75,6 +75,11 @@ fuzz: ## what strangers may send, made up by the million: SECONDS=60 for each ta
 	    $(cargo_fuzz) run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 	    -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 || exit 1; done
 
+api-fuzz: ## made-up requests to the shop by its OpenAPI document: no 500, nothing undocumented; EXAMPLES=60 an operation
+	@test -x .local/venv/bin/schemathesis || { python3 -m venv .local/venv && .local/venv/bin/pip install -q 'schemathesis==4.*'; }
+	@SCHEMATHESIS=$(CURDIR)/.local/venv/bin/schemathesis $(stack) with bash -c \
+	    'cargo build -p order-worker && cargo test -p catalog-api --test fuzz -- --ignored --nocapture'
+
 # --- the figures: each ends in one line of JSON
 
 drop-day: ## ten thousand shoppers at one hundred units, and the proof that one hundred were sold
@@ -133,6 +138,12 @@ bench-join: ## joins, against Redis
 
 bench-million: ## a million in line: what they cost Redis, and the polls that they are asked for
 	@$(stack) measure million
+
+bench-stock: ## reads of what is left, against nginx, and 270,000 of them in a minute
+	@$(stack) measure stock
+
+bench-catalog: ## the product list and one product of 100,000, with the edge's cache and without
+	@$(stack) measure catalog
 
 bench-orders: ## orders until they are decided, against the naive transaction
 	@$(stack) measure orders

@@ -2,7 +2,8 @@
 
 use crate::{
     Settings,
-    api::{Shop, Sources, metrics_router, router},
+    api::{Shop, Sources, StockListeners, metrics_router, router},
+    carts::forget_old_carts,
     catalog::{Catalog, Nudge, keep_fresh},
     members::{Members, Passwords, Revoked, Sealer, Tokens},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
@@ -61,7 +62,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         undecided: parts.heard.undecided.clone(),
         pool: parts.pool.clone(),
     };
-    let shop = shop(settings, parts)?;
+    let shop = shop(settings, parts, shutdown.token())?;
     shutdown.spawn("sweep", Arc::clone(&shop.members).sweep(shutdown.token()));
     info!(address = %listen, "the shop listens");
     if let Some(address) = metrics_listen {
@@ -92,8 +93,15 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let Heard { catalog, nudge, .. } = heard.clone();
     shutdown.spawn(
         "catalog",
-        keep_fresh(catalog, nudge, pool.clone(), shutdown.token()),
+        keep_fresh(
+            catalog,
+            nudge,
+            pool.clone(),
+            Arc::new(SystemClock),
+            shutdown.token(),
+        ),
     );
+    shutdown.spawn("old carts", forget_old_carts(pool.clone(), shutdown.token()));
     shutdown.spawn(
         "lost events",
         make_up_for_lost_events(heard.undecided.clone(), pool.clone(), shutdown.token()),
@@ -119,7 +127,7 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
 }
 
 /// What the handlers work with.
-fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
+fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Result<Shop> {
     let Parts {
         pool,
         reader,
@@ -151,6 +159,7 @@ fn shop(settings: Settings, parts: Parts) -> anyhow::Result<Shop> {
     let members = members(&settings, &pool, revoked)?;
     let public_url = settings.public_url;
     Ok(Shop {
+        stock_listeners: StockListeners::new(stop),
         catalog,
         nudge,
         intake,

@@ -6,6 +6,7 @@
 
 mod api;
 mod app;
+mod carts;
 mod catalog;
 mod members;
 mod orders;

@@ -1,77 +1,69 @@
-// The product page: live stock, and buying.
+// The product page: live stock, buying, and the cart.
 
-const { ask, everySecond, pause } = await import(`/assets/shop.js?v=${document.body.dataset.assets}`);
+const { ask, everySecond, order } = await import(`/assets/shop.js?v=${document.body.dataset.assets}`);
 
-const product = document.getElementById('product').dataset.product;
+const { product, opens, closes } = document.getElementById('product').dataset;
 const form = document.getElementById('buy');
-const button = form.querySelector('button');
+const buttons = form.querySelectorAll('button');
 const stock = document.getElementById('stock');
+const times = document.getElementById('times');
 const message = document.getElementById('message');
-const TRIES = 6;
+const UNSOLD = { sold_out: 'Sold out', stopped: 'Not for sale just now', retired: 'No longer sold' };
 
-let buying = false;
-let soldOut = false;
+let busy = false;
+let unsold = false;
 
-everySecond(async () => {
-  const { status, body } = await ask('GET', `/products/${product}`);
-  if (status !== 200) return;
-  const left = body.stock.available;
-  soldOut = body.stock.sold_out;
-  stock.textContent = soldOut ? 'Sold out' : `${left} left`;
-  stock.classList.toggle('none', soldOut);
-  button.disabled = buying || soldOut;
-});
+follow();
+tellTimes();
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
-  if (buying) return;
-  buying = true;
-  button.disabled = true;
-  message.textContent = 'Placing your order…';
-  message.textContent = await buy(Number(form.elements.quantity.value));
-  buying = false;
-  button.disabled = soldOut;
+  if (busy) return;
+  hold(true);
+  const quantity = Number(form.elements.quantity.value);
+  message.textContent = '…';
+  message.textContent = await (event.submitter?.value === 'cart' ? putIntoCart(quantity) : order({ lines: [{ product_id: product, quantity }] }));
+  hold(false);
 });
 
-/** Buys; answers what to tell the shopper when that did not work. */
-async function buy(quantity) {
-  const key = keyFor(quantity);
-  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
-    const answer = await ask('POST', '/orders', {
-      headers: { 'Idempotency-Key': `"${key.value}"`, Prefer: 'wait=10' },
-      body: { lines: [{ product_id: product, quantity }] },
-    });
-    if ([201, 202].includes(answer.status)) {
-      key.forget();
-      location.assign(answer.headers.get('Location'));
-      return 'Opening your order…';
-    }
-    const inFlight = answer.body.type === 'urn:problem:request-in-flight';
-    if (!inFlight && answer.status !== 0 && answer.status < 500) {
-      key.forget();
-      return explain(answer);
-    }
-    // Not known whether it was taken: the same key again is the same order.
-    await pause(attempt * 500);
-  }
-  return 'The shop does not answer. Your click is remembered: press Buy again and it is still one order.';
+/** Events while they come, else a look every second. */
+function follow() {
+  const events = new EventSource(`/products/${product}/stock/events`);
+  events.addEventListener('stock', (event) => show(JSON.parse(event.data)));
+  events.addEventListener('error', () => {
+    // A browser connects again by itself unless it was refused.
+    if (events.readyState === EventSource.CLOSED) everySecond(look);
+  });
 }
 
-function explain({ status, body }) {
+async function look() {
+  const { status, body } = await ask('GET', `/products/${product}/stock`);
+  if (status === 200) show(body);
+}
+
+function show({ available, status }) {
+  const told = UNSOLD[status];
+  unsold = Boolean(told);
+  stock.textContent = told || `${available} left`;
+  stock.classList.toggle('none', unsold);
+  hold(busy);
+}
+
+function hold(now) {
+  busy = now;
+  buttons.forEach((button) => { button.disabled = busy || (unsold && button.value === 'buy'); });
+}
+
+async function putIntoCart(quantity) {
+  const { status, body } = await ask('POST', '/cart/lines', { body: { product_id: product, quantity } });
+  if (status === 200) return 'It is in your cart.';
   if (status === 401) return 'Your time in the shop is over. Reload the page to join the line again.';
   return body.detail || 'That did not work.';
 }
 
-/** A key for this purchase, kept until it is answered, through reloads too. */
-function keyFor(quantity) {
-  const place = `order-key:${product}:${quantity}`;
-  const value = sessionStorage.getItem(place) || randomKey();
-  sessionStorage.setItem(place, value);
-  return { value, forget: () => sessionStorage.removeItem(place) };
-}
-
-/** `crypto.randomUUID` is missing where the page came over plain HTTP. */
-function randomKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** When the sale opens or closes, in the visitor's own time. */
+function tellTimes() {
+  const said = [['Opens', opens], ['Closes', closes]].filter(([, at]) => at);
+  times.textContent = said.map(([what, at]) => `${what} ${new Date(at).toLocaleString()}`).join(' · ');
+  times.hidden = said.length === 0;
 }

@@ -35,7 +35,53 @@ export function pause(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
+const TRIES = 6;
+
+/** Places an order and opens it; answers what to tell the shopper when that did not work. */
+export async function order(body) {
+  const key = keyFor(JSON.stringify(body));
+  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    const answer = await ask('POST', '/orders', {
+      headers: { 'Idempotency-Key': `"${key.value}"`, Prefer: 'wait=10' },
+      body,
+    });
+    if ([201, 202].includes(answer.status)) {
+      key.forget();
+      location.assign(answer.headers.get('Location'));
+      return 'Opening your order…';
+    }
+    const inFlight = answer.body.type === 'urn:problem:request-in-flight';
+    if (!inFlight && answer.status !== 0 && answer.status < 500) {
+      key.forget();
+      return explain(answer);
+    }
+    // Not known whether it was taken: the same key again is the same order.
+    await pause(attempt * 500);
+  }
+  return 'The shop does not answer. Your click is remembered: press again and it is still one order.';
+}
+
+function explain({ status, body }) {
+  if (status === 401) return 'Your time in the shop is over. Reload the page to join the line again.';
+  const prices = (body.changes || []).map(({ product_id, seen, now }) => `${product_id}: ${money(now)} instead of ${money(seen)}`);
+  return [body.detail || 'That did not work.', ...prices].join(' ');
+}
+
+/** A key for this purchase, kept until it is answered, through reloads too. */
+function keyFor(purchase) {
+  const place = `order-key:${purchase}`;
+  const value = sessionStorage.getItem(place) || randomKey();
+  sessionStorage.setItem(place, value);
+  return { value, forget: () => sessionStorage.removeItem(place) };
+}
+
+/** `crypto.randomUUID` is missing where the page came over plain HTTP. */
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 // Not awaited: those scripts import this one, which must be finished for that.
-for (const page of ['product', 'order']) {
-  if (document.getElementById(page)) import(`/assets/${page}.js?v=${version}`);
+for (const page of ['product', 'order', 'cart']) {
+  if (document.querySelector(`main #${page}`)) import(`/assets/${page}.js?v=${version}`);
 }

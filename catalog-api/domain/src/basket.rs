@@ -4,7 +4,7 @@ use crate::{
     Fingerprint,
     limits::{LINES_MAX, QUANTITY_MAX},
 };
-use contract::{OrderView, ProductId, RequestedLine};
+use contract::{Money, OrderView, ProductId, RequestedLine};
 use serde::{Deserialize, Serialize};
 
 /// Lines that are well formed: 1 to [`LINES_MAX`] different products, in product order.
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Basket {
     lines: Vec<RequestedLine>,
     routed_by: ProductId,
+    from_cart: bool,
 }
 
 /// Why a body is no order request.
@@ -37,17 +38,32 @@ pub struct Mistake {
     pub detail: String,
 }
 
-#[derive(Deserialize)]
+/// An order as it is asked for, not checked yet.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawRequest {
-    lines: Vec<RawLine>,
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct OrderRequest {
+    /// What is wanted, each product once.
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 20))]
+    lines: Vec<OrderRequestLine>,
+    /// Whether the lines leave the cart once the order is accepted.
+    #[serde(default)]
+    from_cart: bool,
 }
 
-#[derive(Deserialize)]
+/// One product of an order as it is asked for.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawLine {
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct OrderRequestLine {
+    /// Which product.
+    #[cfg_attr(feature = "schema", schema(pattern = "^[a-z0-9][a-z0-9-]{0,63}$"))]
     product_id: String,
+    /// How many units.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10))]
     quantity: i64,
+    /// The price of one unit that the shopper saw. At another price nothing is ordered.
+    seen_price: Option<Money>,
 }
 
 // === impl Basket ===
@@ -58,14 +74,14 @@ impl Basket {
     /// # Errors
     /// [`BasketError`].
     pub fn parse(body: &[u8]) -> Result<Self, BasketError> {
-        let raw: RawRequest = serde_json::from_slice(body).map_err(classify)?;
+        let raw: OrderRequest = serde_json::from_slice(body).map_err(classify)?;
         let mut mistakes = Vec::new();
         if raw.lines.len() > LINES_MAX {
             mistakes.push(mistake("/lines".to_owned(), format!("at most {LINES_MAX} lines")));
         }
         let mut lines = Vec::new();
-        for (at, raw) in raw.lines.into_iter().take(LINES_MAX).enumerate() {
-            lines.extend(line(at, &raw, &mut mistakes));
+        for (at, raw) in raw.lines.iter().take(LINES_MAX).enumerate() {
+            lines.extend(line(at, raw, &mut mistakes));
         }
         lines.sort_by(|a, b| a.product_id.cmp(&b.product_id));
         if lines
@@ -82,6 +98,7 @@ impl Basket {
             )])),
             Some(first) if mistakes.is_empty() => Ok(Self {
                 routed_by: first.product_id.clone(),
+                from_cart: raw.from_cart,
                 lines,
             }),
             _ => Err(BasketError::Values(mistakes)),
@@ -91,6 +108,11 @@ impl Basket {
     /// The lines, in product order.
     pub fn lines(&self) -> &[RequestedLine] {
         &self.lines
+    }
+
+    /// Whether they leave the cart once they are ordered.
+    pub fn is_from_cart(&self) -> bool {
+        self.from_cart
     }
 
     /// The product whose queue the order stands in.
@@ -117,9 +139,14 @@ impl Basket {
         let canonical = self
             .lines
             .iter()
-            .map(|line| format!("{} {}\n", line.product_id, line.quantity));
+            .map(|line| format!("{} {}{}\n", line.product_id, line.quantity, seen(line)));
         Fingerprint::of(&canonical.collect::<String>())
     }
+}
+
+fn seen(line: &RequestedLine) -> String {
+    line.seen_price
+        .map_or_else(String::new, |seen| format!(" {} {}", seen.minor, seen.currency))
 }
 
 fn classify(error: serde_json::Error) -> BasketError {
@@ -130,7 +157,7 @@ fn classify(error: serde_json::Error) -> BasketError {
     }
 }
 
-fn line(at: usize, raw: &RawLine, mistakes: &mut Vec<Mistake>) -> Option<RequestedLine> {
+fn line(at: usize, raw: &OrderRequestLine, mistakes: &mut Vec<Mistake>) -> Option<RequestedLine> {
     let product_id = raw.product_id.parse::<ProductId>();
     if let Err(error) = &product_id {
         mistakes.push(mistake(format!("/lines/{at}/product_id"), error.to_string()));
@@ -147,7 +174,18 @@ fn line(at: usize, raw: &RawLine, mistakes: &mut Vec<Mistake>) -> Option<Request
     Some(RequestedLine {
         product_id: product_id.ok()?,
         quantity: quantity?,
+        seen_price: raw.seen_price,
     })
+}
+
+impl Mistake {
+    /// A mistake at a JSON pointer, or of a parameter of that name.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
 }
 
 fn mistake(pointer: String, detail: String) -> Mistake {
@@ -190,6 +228,7 @@ mod tests {
         for other in [
             json!({"lines":[{"product_id":"a","quantity":2}]}),
             json!({"lines":[{"product_id":"b","quantity":1}]}),
+            json!({"lines":[{"product_id":"a","quantity":1,"seen_price":{"minor":1,"currency":"KRW"}}]}),
             json!({"lines":[{"product_id":"a","quantity":1},{"product_id":"b","quantity":1}]}),
         ] {
             assert_ne!(print(other.clone()), base, "{other}");

@@ -5,18 +5,27 @@
 
 mod accept;
 mod basket;
+mod cart;
 mod idempotency;
 mod key_state;
 pub mod limits;
+mod listing;
 pub mod member;
+mod offer;
 mod order_rules;
 mod prefer;
 mod product;
+mod text;
+mod words;
 
 pub use accept::prefers_html;
-pub use basket::{Basket, BasketError, Mistake};
+pub use basket::{Basket, BasketError, Mistake, OrderRequest, OrderRequestLine};
+pub use cart::{CartAddition, CartError, CartLine, CartLineView, CartQuantity, CartView, parse_quantity};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyError};
 pub use key_state::{KeyState, Verdict};
+pub use listing::{Listing, Place, Sort};
+pub use offer::{Adjustment, NewProduct, NewProductRequest, Offer, OfferChange, OfferError};
 pub use order_rules::{NotCancellable, NotPayable, check_cancellable, check_payable, is_decided};
 pub use prefer::preferred_wait;
-pub use product::{Product, ProductView, Stock, StockView};
+pub use product::{Kind, NotSold, Product, ProductView, SaleState, Status, Stock, StockView};
+pub use words::UnknownWord;

@@ -3,9 +3,29 @@
 use std::time::Duration;
 
 /// Different products in one order.
-pub const LINES_MAX: usize = 10;
+pub const LINES_MAX: usize = 20;
+/// Different products in a cart.
+pub const CART_LINES_MAX: usize = LINES_MAX;
 /// Units of one product in one order.
 pub const QUANTITY_MAX: u32 = 10;
+/// Products on one page of a list.
+pub const PAGE_MAX: usize = 100;
+/// Products on a page when nobody says how many.
+pub const PAGE_USUAL: usize = 24;
+/// Characters of a cursor: those of the longest name, escaped as JSON and then in base64.
+pub const CURSOR_MAX_CHARS: usize = 2_000;
+/// Characters of a product's name.
+pub const NAME_MAX_CHARS: usize = 200;
+/// Characters of a product's description.
+pub const DESCRIPTION_MAX_CHARS: usize = 2_000;
+/// Pictures of a product.
+pub const IMAGES_MAX: usize = 8;
+/// Characters of the address of a picture.
+pub const IMAGE_MAX_CHARS: usize = 500;
+/// How long units may be held for a payment, in seconds.
+pub const HOLD_MAX_SECONDS: i32 = 86_400;
+/// Units of one product.
+pub const UNITS_MAX: i64 = 1_000_000_000;
 /// The body of any request.
 pub const BODY_MAX_BYTES: usize = 16 * 1024;
 /// Characters of an idempotency key.
@@ -19,12 +39,20 @@ pub const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one request may take, from its head to the answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// A line as JSON: a product id of 64 characters, the field names, and generous white space.
+/// A line as JSON: a product id of 64 characters, a price, the field names, and generous white space.
 const LINE_BYTES: usize = 64 + 256;
 
 const _: () = assert!(
     LINES_MAX * LINE_BYTES < BODY_MAX_BYTES,
     "the largest order fits a body"
+);
+const _: () = assert!(
+    4 * (DESCRIPTION_MAX_CHARS + NAME_MAX_CHARS) + IMAGES_MAX * IMAGE_MAX_CHARS + 2_048 < BODY_MAX_BYTES,
+    "the largest product fits a body"
+);
+const _: () = assert!(
+    CURSOR_MAX_CHARS > 4 * (NAME_MAX_CHARS * 4 + 128) / 3,
+    "a cursor that we make is one that we read"
 );
 const _: () = assert!(
     REQUEST_TIMEOUT.as_secs()

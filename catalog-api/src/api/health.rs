@@ -2,18 +2,49 @@
 
 use super::{SharedShop, Shop};
 use axum::{Json, extract::State, http::StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::{sync::atomic::Ordering, time::Duration};
 
 /// Whoever asks for readiness asks again soon.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Says that the process lives.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "isLive",
+    tag = "operation",
+    responses((status = 200, description = "It lives.", body = String))
+)]
 pub async fn live() -> &'static str {
     "ok"
 }
 
+/// What must be there before orders can be taken.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Readiness {
+    /// The database answers and has our schema.
+    database: bool,
+    /// Commands can be handed to the broker.
+    broker: bool,
+    /// Products are known and fresh.
+    catalog: bool,
+    /// The keys of passes were seen once.
+    keys: bool,
+}
+
 /// Ready when orders can be taken: products known and fresh, broker connected, and the keys of passes seen once.
-pub async fn ready(State(shop): State<SharedShop>) -> (StatusCode, Json<Value>) {
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "isReady",
+    tag = "operation",
+    responses(
+        (status = 200, description = "Orders can be taken.", body = Readiness),
+        (status = 503, description = "Something is missing.", body = Readiness),
+    )
+)]
+pub async fn ready(State(shop): State<SharedShop>) -> (StatusCode, Json<Readiness>) {
     let (database, keys) = tokio::join!(database(&shop), keys(&shop));
     let (broker, catalog) = (shop.publisher.is_connected(), shop.nudge.is_fresh());
     let all = database && keys && broker && catalog;
@@ -22,10 +53,13 @@ pub async fn ready(State(shop): State<SharedShop>) -> (StatusCode, Json<Value>) 
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (
-        status,
-        Json(json!({ "database": database, "broker": broker, "catalog": catalog, "keys": keys })),
-    )
+    let readiness = Readiness {
+        database,
+        broker,
+        catalog,
+        keys,
+    };
+    (status, Json(readiness))
 }
 
 async fn database(shop: &Shop) -> bool {

@@ -4,7 +4,7 @@
 //! has verified before. A cookie goes along with requests that other sites make a browser send, so one that changes
 //! something must come from our own pages ([`same_origin`](super::same_origin)).
 
-use super::{ApiProblem, Shop, same_origin};
+use super::{ApiProblem, Kind, Refuses, Shop, same_origin};
 use crate::members::SignedIn;
 use axum::{
     extract::FromRequestParts,
@@ -44,6 +44,33 @@ pub struct Operator(pub Member);
 /// Somebody who is an admin; any other member is answered 403.
 #[derive(Debug, Clone, Copy)]
 pub struct Admin(pub Member);
+
+impl Refuses for MaybeMember {
+    const KINDS: &'static [Kind] = &[(401, "token-refused"), (403, "foreign-origin")];
+}
+
+impl Refuses for Member {
+    const KINDS: &'static [Kind] = &[
+        (401, "sign-in-needed"),
+        (401, "token-refused"),
+        (403, "foreign-origin"),
+    ];
+}
+
+impl Refuses for Operator {
+    const KINDS: &'static [Kind] = WITH_ROLE;
+}
+
+impl Refuses for Admin {
+    const KINDS: &'static [Kind] = WITH_ROLE;
+}
+
+const WITH_ROLE: &[Kind] = &[
+    (401, "sign-in-needed"),
+    (401, "token-refused"),
+    (403, "foreign-origin"),
+    (403, "role-missing"),
+];
 
 impl FromRequestParts<Arc<Shop>> for MaybeMember {
     type Rejection = ApiProblem;

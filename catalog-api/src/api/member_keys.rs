@@ -11,7 +11,14 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-/// `GET /members/jwks.json`.
+/// The keys that verify access tokens (RFC 7517).
+#[utoipa::path(
+    get,
+    path = "/members/jwks.json",
+    operation_id = "readMemberKeys",
+    tag = "members",
+    responses((status = 200, description = "A set of keys.", body = serde_json::Value))
+)]
 pub async fn jwks(State(shop): State<SharedShop>) -> Response {
     let headers = [(CACHE_CONTROL, "public, max-age=60")];
     (headers, Json(shop.members.tokens.jwks())).into_response()

@@ -1,12 +1,15 @@
 //! The HTTP surface.
 
+mod cart;
 mod client_address;
+mod document;
 mod fields;
 mod health;
 mod layers;
 mod member;
 mod member_keys;
 mod members;
+mod offers;
 mod orders;
 mod prefer;
 mod problems;
@@ -16,12 +19,15 @@ mod same_origin;
 mod segment;
 mod shopper;
 mod signals;
+mod stock;
 mod webhooks;
 
 pub use client_address::Peer;
+pub use document::{Kind, Refusals, Refuses};
 pub use problems::ApiProblem;
 pub use segment::Segment;
 pub use signals::Sources;
+pub use stock::StockListeners;
 
 use crate::{
     catalog::{Catalog, Nudge},
@@ -30,12 +36,7 @@ use crate::{
     web,
 };
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::HeaderMap,
-    http::header::ACCEPT,
-    middleware,
-    routing::{get, post},
+    Router, extract::DefaultBodyLimit, http::HeaderMap, http::header::ACCEPT, middleware, routing::get,
 };
 use broker::Publisher;
 use catalog_domain::{limits::BODY_MAX_BYTES, prefers_html};
@@ -47,11 +48,13 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use std::sync::{Arc, atomic::AtomicBool};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What the handlers work with.
 pub struct Shop {
     pub catalog: Arc<Catalog>,
     pub nudge: Arc<Nudge>,
+    pub stock_listeners: StockListeners,
     pub intake: Intake,
     pub counter: Counter,
     pub passes: RemoteKeys,
@@ -68,21 +71,36 @@ pub struct Shop {
 
 type SharedShop = Arc<Shop>;
 
+/// Every address, with its operations and their description.
+fn routes() -> OpenApiRouter<SharedShop> {
+    document::documented()
+        .routes(routes!(document::show))
+        .routes(routes!(products::front))
+        .routes(routes!(products::list))
+        .routes(routes!(products::show))
+        .routes(routes!(stock::show))
+        .routes(routes!(stock::follow))
+        .routes(routes!(cart::show, cart::empty))
+        .routes(routes!(cart::add))
+        .routes(routes!(cart::change, cart::remove))
+        .routes(routes!(offers::create))
+        .routes(routes!(offers::read, offers::change))
+        .routes(routes!(offers::adjust))
+        .routes(routes!(orders::place))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::pay))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(webhooks::payments))
+        .routes(routes!(member_keys::jwks))
+        .merge(members::routes())
+        .routes(routes!(web::assets::asset))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
 /// Every address, with what holds for all of them. The order of the layers counts: the last is the outermost.
 pub fn router(shop: SharedShop) -> Router {
-    Router::new()
-        .route("/", get(products::front))
-        .route("/products", get(products::list))
-        .route("/products/{id}", get(products::show))
-        .route("/orders", post(orders::place))
-        .route("/orders/{id}", get(orders::show))
-        .route("/orders/{id}/pay", post(orders::pay))
-        .route("/orders/{id}/cancel", post(orders::cancel))
-        .route("/webhooks/payments", post(webhooks::payments))
-        .merge(members::routes())
-        .route("/assets/{name}", get(web::asset))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
+    Router::from(routes())
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))

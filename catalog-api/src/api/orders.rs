@@ -1,9 +1,14 @@
 //! Orders: place, look, pay, cancel. Everything here needs a pass.
 
 use super::{
-    ApiProblem, Segment, SharedShop, prefer::Wait, request_body::JsonBytes, shopper::Shopper, wants_page,
+    ApiProblem, Refusals, Segment, SharedShop, prefer::Wait, problems::Refused, request_body::JsonBytes,
+    shopper::Shopper, wants_page,
 };
-use crate::{orders::PlaceRequest, web};
+use crate::{
+    orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, PriceChange},
+    store::carts,
+    web,
+};
 use axum::{
     Json,
     extract::State,
@@ -13,14 +18,39 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Basket, IdempotencyKey};
-use contract::{OrderId, OrderState, OrderView};
+use catalog_domain::{Basket, BasketError, IdempotencyKey, KeyError, OrderRequest};
+use contract::{OrderId, OrderState, OrderView, Refusal, RequestedLine};
+use serde::Serialize;
 use serde_json::json;
+use tracing::warn;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How soon a pending order is worth another look.
 const LOOK_AGAIN_SECONDS: &str = "1";
 
+/// Takes an order.
+///
+/// It is durable once this is answered, and decided if the answer is not 202. The same request with the same key is
+/// the same order, however often it is sent.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    operation_id = "placeOrder",
+    tag = "orders",
+    params(
+        ("idempotency-key" = String, Header, description = "Names the order among the shopper's: a string in double quotes."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    request_body = OrderRequest,
+    security(("pass" = [])),
+    responses(
+        (status = 201, description = "The units are held; pay until the hold expires.", body = OrderView,
+            headers(("location" = String, description = "The order."))),
+        (status = 202, description = "Accepted, not decided yet.", body = OrderView,
+            headers(("location" = String, description = "The order."))),
+        Refusals<(Shopper, KeyError, JsonBytes, BasketError, PlaceError, Refused)>,
+    )
+)]
 pub async fn place(
     State(shop): State<SharedShop>,
     shopper: Shopper,
@@ -32,18 +62,42 @@ pub async fn place(
         .get_all(IDEMPOTENCY_KEY)
         .iter()
         .map(|value| value.as_bytes());
+    let basket = Basket::parse(&body)?;
+    let (lines, from_cart) = (basket.lines().to_vec(), basket.is_from_cart());
     let request = PlaceRequest {
         key: IdempotencyKey::from_headers(keys)?,
-        basket: Basket::parse(&body)?,
-        shopper: shopper.id,
+        basket,
+        shopper: shopper.id.clone(),
         since_unix_ms: shopper.since_unix_ms,
         wait: wait.0,
         accepted_at_unix_ms: shop.clock.unix_ms(),
     };
     let order = shop.intake.place(request).await?;
-    Ok(wait.applied_to(placed(&order)))
+    if from_cart && order.state != OrderState::Refused {
+        leave_cart(&shop, &shopper, order.order_id, &lines).await;
+    }
+    let changes = shop.intake.price_changes(&lines);
+    Ok(wait.applied_to(placed(&order, &changes)))
 }
 
+/// Shows an order to its owner.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    operation_id = "showOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "The order.", content(
+            (OrderView = "application/json"), (String = "text/html")
+        )),
+        Refusals<(Shopper, Segment, FindError)>,
+    )
+)]
 pub async fn show(
     State(shop): State<SharedShop>,
     id: Segment,
@@ -67,16 +121,55 @@ pub async fn show(
     }
 }
 
+/// Where to pay for an order.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct CheckoutLink {
+    /// The payment provider's page.
+    checkout_url: String,
+}
+
+/// Starts the payment of an order.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/pay",
+    operation_id = "payOrder",
+    tag = "orders",
+    params(("id" = String, Path, description = "The order.")),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "Where to pay.", body = CheckoutLink),
+        Refusals<(Shopper, Segment, PayError)>,
+    )
+)]
 pub async fn pay(
     State(shop): State<SharedShop>,
     shopper: Shopper,
     id: Segment,
 ) -> Result<Response, ApiProblem> {
     let checkout = shop.counter.pay(&shopper.owners(), order_id(&id)?).await?;
-    let body = Json(json!({ "checkout_url": checkout.url }));
+    let body = Json(CheckoutLink {
+        checkout_url: checkout.url,
+    });
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
+/// Cancels an order that is not paid yet.
+#[utoipa::path(
+    post,
+    path = "/orders/{id}/cancel",
+    operation_id = "cancelOrder",
+    tag = "orders",
+    params(
+        ("id" = String, Path, description = "The order."),
+        ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
+    ),
+    security(("pass" = [])),
+    responses(
+        (status = 200, description = "It is cancelled.", body = OrderView),
+        (status = 202, description = "It will be, unless it is paid first.", body = OrderView),
+        Refusals<(Shopper, Segment, CancelError)>,
+    )
+)]
 pub async fn cancel(
     State(shop): State<SharedShop>,
     shopper: Shopper,
@@ -96,19 +189,39 @@ pub async fn cancel(
     Ok(wait.applied_to(private(status, &order)))
 }
 
+/// What was ordered leaves the cart. The order stands whether that works or not; sent again, it is tried again.
+async fn leave_cart(shop: &SharedShop, shopper: &Shopper, order: OrderId, lines: &[RequestedLine]) {
+    let left = async {
+        super::cart::gather(shop, shopper).await?;
+        carts::ordered(&shop.pool, &shopper.id, order, lines).await
+    };
+    if let Err(error) = left.await {
+        warn!(%error, "what was ordered is still in the cart");
+    }
+}
+
 fn order_id(Segment(id): &Segment) -> Result<OrderId, ApiProblem> {
     id.parse().map_err(|_| ApiProblem::unknown_order())
 }
 
 /// The answer to an order request, by how the order stands.
-fn placed(order: &OrderView) -> Response {
+fn placed(order: &OrderView, changes: &[PriceChange]) -> Response {
     let location = [(LOCATION, format!("/orders/{}", order.order_id))];
     match order.state {
         OrderState::Pending => {
             let retry = [(RETRY_AFTER, LOOK_AGAIN_SECONDS)];
             (location, retry, private(StatusCode::ACCEPTED, order)).into_response()
         }
-        OrderState::Refused => (location, ApiProblem::refused(order)).into_response(),
+        OrderState::Refused => {
+            let problem = ApiProblem::refused(order);
+            let prices = order.refusal == Some(Refusal::PriceChanged);
+            let problem = if prices {
+                problem.with("changes", json!(changes))
+            } else {
+                problem
+            };
+            (location, problem).into_response()
+        }
         _ => (location, private(StatusCode::CREATED, order)).into_response(),
     }
 }

@@ -1,11 +1,12 @@
 //! Every error of the surface, in the words that the visitor sees. What we know beyond that goes to the log here.
 
+use super::{Kind, Refuses};
 use crate::orders::{CancelError, FindError, PayError, PlaceError, SettleError};
 use axum::{
     http::{HeaderName, HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable};
+use catalog_domain::{BasketError, KeyError, NotCancellable, NotPayable, NotSold};
 use contract::{OrderView, Problem, Refusal};
 use process::ProblemResponse;
 use serde_json::json;
@@ -49,9 +50,22 @@ impl ApiProblem {
         )
     }
 
+    pub fn unknown_product() -> Self {
+        Self::new(
+            404,
+            "unknown-product",
+            "No such product",
+            "There is no product at this address.",
+        )
+    }
+
     /// An order that the worker refused.
     pub fn refused(order: &OrderView) -> Self {
         let refused = match order.refusal {
+            Some(Refusal::NotOpen) => not_sold(NotSold::NotOpen, "A product of this order"),
+            Some(Refusal::Closed) => not_sold(NotSold::Closed, "A product of this order"),
+            Some(Refusal::NotForSale) => not_sold(NotSold::Stopped, "A product of this order"),
+            Some(Refusal::PriceChanged) => price_changed(),
             Some(Refusal::UnknownProduct) => Self::new(
                 422,
                 "unknown-product",
@@ -70,10 +84,11 @@ impl ApiProblem {
     }
 
     /// The problem of somebody who may come again, soon.
-    fn later(name: &str, title: &str, detail: &str) -> Self {
+    pub fn later(name: &str, title: &str, detail: &str) -> Self {
         Self::new(503, name, title, detail).header(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    #[must_use]
     pub fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.problem = Box::new(self.problem.with(name, value));
         self
@@ -103,6 +118,21 @@ impl ApiProblem {
     }
 }
 
+/// An order that the worker refused, as an answer.
+pub struct Refused;
+
+impl Refuses for Refused {
+    const KINDS: &'static [Kind] = &[
+        (409, "sold-out"),
+        (409, "not-open"),
+        (409, "closed"),
+        (409, "not-for-sale"),
+        (409, "price-changed"),
+        (422, "unknown-product"),
+        (422, "invalid-order"),
+    ];
+}
+
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
         let mut response = ProblemResponse(*self.problem).into_response();
@@ -113,6 +143,21 @@ impl IntoResponse for ApiProblem {
 
 fn sold_out(detail: &str) -> ApiProblem {
     ApiProblem::new(409, "sold-out", "Sold out", detail)
+}
+
+fn not_sold(why: NotSold, product: &str) -> ApiProblem {
+    let (name, title) = match why {
+        NotSold::Stopped => ("not-for-sale", "Not for sale"),
+        NotSold::NotOpen => ("not-open", "The sale has not begun"),
+        NotSold::Closed => ("closed", "The sale is over"),
+    };
+    ApiProblem::new(409, name, title, format!("{product} {why}."))
+}
+
+fn price_changed() -> ApiProblem {
+    let detail =
+        "A price is not the one that you saw. Nothing was ordered: look again, and order at the new price.";
+    ApiProblem::new(409, "price-changed", "A price has changed", detail)
 }
 
 /// An error with its causes, once.
@@ -128,6 +173,10 @@ fn log(what: &str, error: &dyn Error) {
 
 // --- what can be wrong with a request
 
+impl Refuses for KeyError {
+    const KINDS: &'static [Kind] = &[(400, "idempotency-key")];
+}
+
 impl From<KeyError> for ApiProblem {
     fn from(error: KeyError) -> Self {
         Self::new(
@@ -137,6 +186,10 @@ impl From<KeyError> for ApiProblem {
             error.to_string(),
         )
     }
+}
+
+impl Refuses for BasketError {
+    const KINDS: &'static [Kind] = &[(400, "malformed"), (422, "invalid-order")];
 }
 
 impl From<BasketError> for ApiProblem {
@@ -154,6 +207,20 @@ impl From<BasketError> for ApiProblem {
 }
 
 // --- what can be wrong with an order
+
+impl Refuses for PlaceError {
+    const KINDS: &'static [Kind] = &[
+        (409, "request-in-flight"),
+        (409, "sold-out"),
+        (409, "not-open"),
+        (409, "closed"),
+        (409, "not-for-sale"),
+        (409, "price-changed"),
+        (422, "idempotency-key-reused"),
+        (422, "unknown-product"),
+        (503, "not-confirmed"),
+    ];
+}
 
 impl From<PlaceError> for ApiProblem {
     fn from(error: PlaceError) -> Self {
@@ -182,9 +249,17 @@ impl From<PlaceError> for ApiProblem {
             PlaceError::SoldOut(product) => {
                 sold_out(&format!("Not enough is left of {product}.")).with("product_id", json!(product))
             }
+            PlaceError::NotSold(product, why) => {
+                not_sold(*why, product.as_str()).with("product_id", json!(product))
+            }
+            PlaceError::PriceChanged(changes) => price_changed().with("changes", json!(changes)),
             PlaceError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
+}
+
+impl Refuses for FindError {
+    const KINDS: &'static [Kind] = &[(404, "unknown-order"), (503, "unavailable")];
 }
 
 impl From<FindError> for ApiProblem {
@@ -194,6 +269,15 @@ impl From<FindError> for ApiProblem {
             FindError::Unavailable(_) => Self::unavailable(&error),
         }
     }
+}
+
+impl Refuses for PayError {
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (503, "unavailable"),
+        (409, "not-payable"),
+        (502, "payment-refused"),
+    ];
 }
 
 impl From<PayError> for ApiProblem {
@@ -222,6 +306,15 @@ impl From<PayError> for ApiProblem {
     }
 }
 
+impl Refuses for CancelError {
+    const KINDS: &'static [Kind] = &[
+        (404, "unknown-order"),
+        (503, "unavailable"),
+        (409, "not-cancellable"),
+        (503, "not-confirmed"),
+    ];
+}
+
 impl From<CancelError> for ApiProblem {
     fn from(error: CancelError) -> Self {
         match &error {
@@ -236,6 +329,14 @@ impl From<CancelError> for ApiProblem {
             CancelError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
     }
+}
+
+impl Refuses for SettleError {
+    const KINDS: &'static [Kind] = &[
+        (422, "unknown-order"),
+        (503, "unavailable"),
+        (503, "not-confirmed"),
+    ];
 }
 
 impl From<SettleError> for ApiProblem {
@@ -253,5 +354,60 @@ impl From<SettleError> for ApiProblem {
             SettleError::Unavailable(_) => Self::unavailable(&error),
             SettleError::NotConfirmed(_) => Self::not_confirmed(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether these errors become problems that are listed for them.
+    fn check<E: Refuses + Into<ApiProblem>>(errors: impl IntoIterator<Item = E>) {
+        for error in errors {
+            let problem = error.into().problem;
+            let name = problem.kind.trim_start_matches("urn:problem:");
+            let listed = E::KINDS
+                .iter()
+                .any(|(status, kind)| (*status, *kind) == (problem.status, name));
+            assert!(listed, "{} {name}", problem.status);
+        }
+    }
+
+    #[test]
+    fn what_an_error_becomes_is_listed_for_it() {
+        use contract::OrderState;
+        let product = || "a".parse().unwrap();
+        check([
+            KeyError::Missing,
+            KeyError::Repeated,
+            KeyError::NotAString,
+            KeyError::Length,
+        ]);
+        check([
+            BasketError::NotJson(String::new()),
+            BasketError::Shape(String::new()),
+            BasketError::Values(Vec::new()),
+        ]);
+        check([
+            PlaceError::InFlight,
+            PlaceError::OtherPayload,
+            PlaceError::UnknownProduct(product()),
+            PlaceError::SoldOut(product()),
+            PlaceError::NotSold(product(), NotSold::Stopped),
+            PlaceError::NotSold(product(), NotSold::NotOpen),
+            PlaceError::NotSold(product(), NotSold::Closed),
+            PlaceError::PriceChanged(Vec::new()),
+        ]);
+        check([FindError::NotFound]);
+        check([
+            PayError::Find(FindError::NotFound),
+            PayError::NotPayable(NotPayable::Pending),
+            PayError::NotPayable(NotPayable::State(OrderState::Paid)),
+        ]);
+        check([
+            CancelError::Find(FindError::NotFound),
+            CancelError::NotCancellable(NotCancellable(OrderState::Paid)),
+        ]);
+        check([SettleError::UnknownOrder]);
     }
 }

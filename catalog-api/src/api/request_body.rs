@@ -1,6 +1,6 @@
 //! A JSON body of bounded size, not parsed yet.
 
-use super::ApiProblem;
+use super::{ApiProblem, Kind, Refuses};
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -11,6 +11,15 @@ use catalog_domain::limits::BODY_MAX_BYTES;
 /// The bytes of a body that claims to be JSON.
 #[derive(Debug, Clone)]
 pub struct JsonBytes(pub Bytes);
+
+impl Refuses for JsonBytes {
+    const KINDS: &'static [Kind] = &[
+        (400, "malformed"),
+        (408, "timeout"),
+        (413, "too-large"),
+        (415, "unsupported-media-type"),
+    ];
+}
 
 impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = ApiProblem;

@@ -1,6 +1,6 @@
 //! The part of an address that names something.
 
-use super::ApiProblem;
+use super::{ApiProblem, Kind, Refuses};
 use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
@@ -9,6 +9,10 @@ use axum::{
 /// The only variable segment of the route. What is not even text names nothing.
 #[derive(Debug, Clone)]
 pub struct Segment(pub String);
+
+impl Refuses for Segment {
+    const KINDS: &'static [Kind] = &[(404, "not-found")];
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = ApiProblem;

@@ -3,7 +3,7 @@
 //! This is the one place that turns a request into a shopper: the member who is signed in, else the session of the pass that
 //! the edge forwards. Without a pass nobody shops.
 
-use super::{ApiProblem, Shop, member::MaybeMember};
+use super::{ApiProblem, Kind, Refuses, Shop, member::MaybeMember};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE, request::Parts},
@@ -32,6 +32,14 @@ impl Shopper {
     pub fn owners(&self) -> [ShopperId; 2] {
         [self.id.clone(), self.session.clone()]
     }
+}
+
+impl Refuses for Shopper {
+    const KINDS: &'static [Kind] = &[
+        (401, "pass-required"),
+        (401, "token-refused"),
+        (403, "foreign-origin"),
+    ];
 }
 
 impl FromRequestParts<Arc<Shop>> for Shopper {

@@ -74,9 +74,9 @@ fn stock(catalog: &Catalog, product: Option<&str>) -> BTreeMap<ProductId, Units>
             .and_then(|id| catalog.shelf(&id))
             .into_iter()
             .collect(),
-        None => catalog.shelves(),
+        None => catalog.shelves(PRODUCTS_MAX),
     };
-    let units = shelves.into_iter().take(PRODUCTS_MAX).map(|shelf| {
+    let units = shelves.into_iter().map(|shelf| {
         let stock = shelf.stock();
         let units = Units {
             left: stock.available.max(0),

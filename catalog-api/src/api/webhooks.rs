@@ -1,6 +1,7 @@
 //! Reports of the payment provider.
 
-use super::{ApiProblem, SharedShop, request_body::JsonBytes};
+use super::{ApiProblem, Kind, Refusals, Refuses, SharedShop, request_body::JsonBytes};
+use crate::orders::SettleError;
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
@@ -11,8 +12,30 @@ use payments::{
 };
 use tracing::warn;
 
+impl Refuses for VerifyError {
+    const KINDS: &'static [Kind] = &[(400, "webhook-signature"), (401, "webhook-signature")];
+}
+
+/// Takes a report of the payment provider, signed as Standard Webhooks are.
+///
 /// Believes what is signed, and answers 2xx only when the report is durable. The same report again is harmless: the
 /// worker knows it by its name.
+#[utoipa::path(
+    post,
+    path = "/webhooks/payments",
+    operation_id = "reportPayment",
+    tag = "payment",
+    params(
+        ("webhook-id" = String, Header, description = "The provider's name of the report."),
+        ("webhook-timestamp" = String, Header, description = "When it was sent, Unix seconds."),
+        ("webhook-signature" = String, Header, description = "`v1,` and an HMAC-SHA256 in base64; several are separated by spaces."),
+    ),
+    request_body(content = serde_json::Value, description = "The report."),
+    responses(
+        (status = 204, description = "The report is durable."),
+        Refusals<(JsonBytes, VerifyError, SettleError)>,
+    )
+)]
 pub async fn payments(
     State(shop): State<SharedShop>,
     headers: HeaderMap,

@@ -1,8 +1,9 @@
 //! Keeping the catalog fresh.
 
 use super::Catalog;
-use crate::store::{Freshness, read_products};
+use crate::store::{Freshness, database_now, read_products};
 use catalog_domain::Stock;
+use clock::Clock;
 use contract::StockChanged;
 use sqlx::PgPool;
 use std::{
@@ -25,6 +26,8 @@ const REFRESH_EVERY: Duration = Duration::from_millis(250);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often everything is read: products may have been removed, or a row may have changed under an old time.
 const WHOLE_EVERY: Duration = Duration::from_secs(10);
+/// How much of the time may be spent on that, as one part in so many, when there are very many products.
+const WHOLE_SHARE: u32 = 20;
 
 const _: () = assert!(
     REFRESH_EVERY.as_millis() <= 500,
@@ -64,19 +67,27 @@ pub async fn keep_fresh(
     catalog: Arc<Catalog>,
     nudge: Arc<Nudge>,
     pool: PgPool,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut tick = interval(REFRESH_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut whole_at: Option<Instant> = None;
+    let mut whole_took = Duration::ZERO;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = nudge.wanted.notified() => whole_at = None,
             _ = tick.tick() => {}
         }
-        let whole = whole_at.is_none_or(|at| at.elapsed() >= WHOLE_EVERY);
+        let whole_every = WHOLE_EVERY.max(whole_took * WHOLE_SHARE);
+        let whole = whole_at.is_none_or(|at| at.elapsed() >= whole_every);
+        let began = Instant::now();
         let went_well = refresh(&catalog, &pool, whole).await;
+        if whole {
+            whole_took = began.elapsed();
+            ask_the_time(&catalog, &pool, &*clock).await;
+        }
         nudge.is_fresh.store(went_well, Ordering::Relaxed);
         match (went_well, whole) {
             (true, true) => whole_at = Some(Instant::now()),
@@ -87,12 +98,25 @@ pub async fn keep_fresh(
     }
 }
 
-async fn refresh(catalog: &Catalog, pool: &PgPool, whole: bool) -> bool {
+/// Compares the clocks. The answer was on its way for a moment, by which our idea of it is late: that is less than
+/// anybody sees.
+async fn ask_the_time(catalog: &Catalog, pool: &PgPool, clock: &dyn Clock) {
+    match timeout(READ_TIMEOUT, database_now(pool)).await {
+        Ok(Ok(now)) => catalog.set_clock(now, clock.unix_ms()),
+        Ok(Err(error)) => warn!(%error, "cannot ask the database for the time"),
+        Err(_) => warn!("asking the database for the time took too long"),
+    }
+}
+
+async fn refresh(catalog: &Arc<Catalog>, pool: &PgPool, whole: bool) -> bool {
     let freshness = if whole { Freshness::All } else { Freshness::Recent };
     match timeout(READ_TIMEOUT, read_products(pool, freshness)).await {
         Ok(Ok(read)) => {
-            catalog.put_up(read, whole);
-            true
+            // With very many products this takes longer than other tasks should wait.
+            let catalog = Arc::clone(catalog);
+            tokio::task::spawn_blocking(move || catalog.put_up(read, whole))
+                .await
+                .is_ok()
         }
         Ok(Err(error)) => {
             warn!(%error, "cannot read the products; showing what is known");

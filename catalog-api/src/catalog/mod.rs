@@ -4,37 +4,30 @@
 //! event that was lost makes nobody wrong for longer than that. The row's version says which of two is newer.
 
 mod feed;
+mod shelf;
+mod shelves;
 
 pub use feed::{Nudge, keep_fresh};
+pub use shelf::{Shelf, StockJson, StockShown};
+pub use shelves::Page;
 
 use crate::store::Stocked;
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use catalog_domain::{Product, Stock};
+use catalog_domain::{Listing, Stock};
 use contract::ProductId;
-use std::{collections::BTreeMap, sync::Arc};
+use shelves::Shelves;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Everything that is sold.
 #[derive(Debug, Default)]
 pub struct Catalog {
     shelves: ArcSwap<Shelves>,
-}
-
-type Shelves = BTreeMap<ProductId, Arc<Shelf>>;
-
-/// A product and what is left of it.
-#[derive(Debug)]
-pub struct Shelf {
-    /// The product.
-    pub product: Product,
-    shown: ArcSwap<Shown>,
-}
-
-/// The stock as it is known, and the product as JSON with that stock.
-#[derive(Debug)]
-struct Shown {
-    stock: Stock,
-    json: Bytes,
+    /// How far the database's clock is ahead of ours, in milliseconds.
+    clock_ahead_ms: AtomicI64,
 }
 
 // === impl Catalog ===
@@ -45,38 +38,47 @@ impl Catalog {
         self.shelves.load().get(id).map(Arc::clone)
     }
 
-    /// All shelves in the order of their ids.
-    pub fn shelves(&self) -> Vec<Arc<Shelf>> {
-        self.shelves.load().values().map(Arc::clone).collect()
+    /// The first `most` shelves in the order of their ids.
+    pub fn shelves(&self, most: usize) -> Vec<Arc<Shelf>> {
+        self.shelves.load().all().take(most).map(Arc::clone).collect()
+    }
+
+    /// A page of what is listed.
+    pub fn page(&self, listing: &Listing) -> Page {
+        self.shelves.load().page(listing)
+    }
+
+    /// What the database's clock says when ours says `unix_ms`: the one clock by which sales open and close.
+    pub fn server_time(&self, unix_ms: u64) -> OffsetDateTime {
+        let ahead = self.clock_ahead_ms.load(Ordering::Relaxed);
+        let millis = i64::try_from(unix_ms).unwrap_or(i64::MAX).saturating_add(ahead);
+        OffsetDateTime::UNIX_EPOCH.saturating_add(Duration::milliseconds(millis))
+    }
+
+    /// Learns what the database's clock says.
+    fn set_clock(&self, database: OffsetDateTime, unix_ms: u64) {
+        let database_ms = database.unix_timestamp_nanos() / 1_000_000;
+        let ahead = i64::try_from(database_ms - i128::from(unix_ms)).unwrap_or(0);
+        self.clock_ahead_ms.store(ahead, Ordering::Relaxed);
     }
 
     /// Puts up the products that were read; `whole` says that there are no others.
     fn put_up(&self, read: Vec<Stocked>, whole: bool) {
-        let shelves = self.shelves.load();
-        let is_known = |stocked: &Stocked| {
-            shelves
-                .get(&stocked.product.id)
-                .is_some_and(|shelf| shelf.product == stocked.product)
-        };
-        // Products change rarely: mostly only their stock is news, and the map stays as it is.
-        if read.iter().all(is_known) && (!whole || read.len() == shelves.len()) {
-            for stocked in read {
-                self.learn(&stocked.product.id, stocked.stock);
-            }
-            return;
-        }
         // An event that is learned by an old shelf while this goes on comes back with the next read.
-        let mut next = if whole {
-            Shelves::new()
-        } else {
-            Shelves::clone(&shelves)
+        let before = self.shelves.load_full();
+        let Some(next) = before.with(read, whole) else {
+            return;
         };
-        for Stocked { product, stock } in read {
-            let known = shelves.get(&product.id).map(|shelf| shelf.stock());
-            let newest = known.filter(|known| known.is_newer_than(stock)).unwrap_or(stock);
-            next.insert(product.id.clone(), Arc::new(Shelf::new(product, newest)));
+        let next = Arc::new(next);
+        self.shelves.store(Arc::clone(&next));
+        for shelf in next.all() {
+            let replaced = before
+                .get(&shelf.product.id)
+                .is_some_and(|old| !Arc::ptr_eq(old, shelf));
+            if replaced {
+                shelf.tell();
+            }
         }
-        self.shelves.store(Arc::new(next));
     }
 
     /// Learns a product's stock, unless newer stock is known; answers whether the product is known.
@@ -87,49 +89,16 @@ impl Catalog {
     }
 }
 
-// === impl Shelf ===
-
-impl Shelf {
-    fn new(product: Product, stock: Stock) -> Self {
-        let shown = ArcSwap::from_pointee(Shown::of(&product, stock));
-        Self { product, shown }
-    }
-
-    /// What is left.
-    pub fn stock(&self) -> Stock {
-        self.shown.load().stock
-    }
-
-    /// The product with its stock, as JSON.
-    pub fn json(&self) -> Bytes {
-        self.shown.load().json.clone()
-    }
-
-    fn learn(&self, stock: Stock) {
-        self.shown.rcu(|shown| {
-            if stock.is_newer_than(shown.stock) {
-                Arc::new(Shown::of(&self.product, stock))
-            } else {
-                Arc::clone(shown)
-            }
-        });
-    }
-}
-
-impl Shown {
-    fn of(product: &Product, stock: Stock) -> Self {
-        // A view consists of strings and numbers, which JSON can always express.
-        let json = serde_json::to_vec(&product.view(stock)).unwrap_or_default();
-        Self {
-            stock,
-            json: json.into(),
-        }
-    }
+/// A moment as it is shown, to the millisecond.
+pub fn server_time(now: OffsetDateTime) -> String {
+    let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+    now.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use catalog_domain::{Kind, Product, SaleState, Sort};
     use contract::Money;
 
     fn stock(available: i64, version: i64) -> Stock {
@@ -142,12 +111,19 @@ mod tests {
     }
 
     fn stocked(id: &str, name: &str, available: i64, version: i64) -> Stocked {
-        let price = Money::new(1, "KRW".parse().unwrap());
         let product = Product {
             id: id.parse().unwrap(),
             name: name.to_owned(),
             description: String::new(),
-            price,
+            category: None,
+            kind: Kind::Limited,
+            images: Vec::new(),
+            price: Money::new(1, "KRW".parse().unwrap()),
+            state: SaleState::OnSale,
+            opens_at: None,
+            closes_at: None,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            version: 1,
         };
         Stocked {
             product,
@@ -156,7 +132,7 @@ mod tests {
     }
 
     fn shown(catalog: &Catalog) -> Vec<(String, i64)> {
-        let shelves = catalog.shelves();
+        let shelves = catalog.shelves(9);
         shelves
             .iter()
             .map(|shelf| (shelf.product.name.clone(), shelf.stock().available))
@@ -202,5 +178,88 @@ mod tests {
         catalog.put_up(vec![stocked("b", "B", 2, 1)], true);
         assert_eq!(shown(&catalog), names(&[("B", 2)]));
         assert!(!catalog.learn(&"a".parse().unwrap(), stock(1, 1)));
+    }
+
+    #[test]
+    fn pages_go_on_where_the_last_one_ended_whatever_is_put_up_meanwhile() {
+        let catalog = Catalog::default();
+        let names = ["a", "b", "c", "d", "e"];
+        catalog.put_up(names.map(|id| stocked(id, id, 1, 1)).into(), true);
+        let mut listing = Listing {
+            sort: Sort::Name,
+            limit: 2,
+            ..Listing::first()
+        };
+        let mut shown = Vec::new();
+        for round in 0.. {
+            let page = catalog.page(&listing);
+            shown.extend(page.shelves.iter().map(|shelf| shelf.product.name.clone()));
+            listing.after = page.next;
+            if listing.after.is_none() {
+                break;
+            }
+            catalog.put_up(vec![stocked(&format!("new{round}"), "aa", 1, 1)], false);
+        }
+        assert_eq!(shown, names);
+    }
+
+    #[test]
+    fn a_list_shows_what_is_asked_for_and_nothing_that_is_retired() {
+        let catalog = Catalog::default();
+        let put = |id: &str, category: Option<&str>, kind, state| {
+            let mut stocked = stocked(id, id, 1, 1);
+            stocked.product.category = category.map(|category| category.parse().unwrap());
+            (stocked.product.kind, stocked.product.state) = (kind, state);
+            stocked
+        };
+        let read = vec![
+            put("a", Some("shoes"), Kind::Limited, SaleState::OnSale),
+            put("b", Some("shoes"), Kind::Ordinary, SaleState::Stopped),
+            put("c", None, Kind::Limited, SaleState::OnSale),
+            put("d", Some("shoes"), Kind::Limited, SaleState::Retired),
+        ];
+        catalog.put_up(read, true);
+        for (query, expected) in [
+            ("", "abc"),
+            ("category=shoes", "ab"),
+            ("kind=limited", "ac"),
+            ("category=shoes&kind=limited", "a"),
+            ("category=hats", ""),
+        ] {
+            let page = catalog.page(&Listing::parse(query).unwrap());
+            let ids: String = page
+                .shelves
+                .iter()
+                .map(|shelf| shelf.product.id.as_str())
+                .collect();
+            assert_eq!((ids.as_str(), page.next.is_none()), (expected, true), "{query}");
+        }
+        assert!(catalog.shelf(&"d".parse().unwrap()).is_some(), "its page stays");
+    }
+
+    #[test]
+    fn whoever_listens_hears_of_stock_and_of_the_product_but_not_of_what_is_known() {
+        let catalog = Catalog::default();
+        catalog.put_up(vec![stocked("a", "A", 9, 1)], true);
+        let id = "a".parse().unwrap();
+        let mut heard = catalog.shelf(&id).unwrap().listen();
+        let mut is_news = || {
+            let changed = heard.has_changed().unwrap();
+            heard.mark_unchanged();
+            changed
+        };
+        catalog.learn(&id, stock(9, 1));
+        assert!(!is_news());
+        catalog.learn(&id, stock(8, 2));
+        assert!(is_news());
+        catalog.put_up(vec![stocked("a", "New name", 8, 2)], true);
+        assert!(is_news());
+    }
+
+    #[test]
+    fn the_time_is_the_databases() {
+        let catalog = Catalog::default();
+        catalog.set_clock(OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(5_250), 1_000);
+        assert_eq!(server_time(catalog.server_time(2_000)), "1970-01-01T00:00:06.25Z");
     }
 }

@@ -12,7 +12,7 @@ const ADDRESSES_MAX: i64 = 20;
 const TABLE: &str = "addresses";
 
 /// An address in the book.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct StoredAddress {
     /// Its name.
     pub id: Uuid,

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// A member as the member sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Profile {
     /// The member.
     pub id: MemberId,
@@ -29,6 +29,7 @@ pub struct Profile {
     pub language: Language,
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub member_since: OffsetDateTime,
 }
 

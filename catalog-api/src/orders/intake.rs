@@ -29,8 +29,9 @@ use crate::{
     store::{OrderReader, StoredOrder},
 };
 use broker::{PublishError, Publisher};
-use catalog_domain::{Basket, IdempotencyKey, Verdict, is_decided};
-use contract::{Command, OrderId, OrderView, PlaceOrder, ProductId, ShopperId};
+use catalog_domain::{Basket, IdempotencyKey, NotSold, Verdict, is_decided};
+use contract::{Command, Money, OrderId, OrderView, PlaceOrder, ProductId, RequestedLine, ShopperId};
+use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
 
@@ -66,9 +67,26 @@ pub enum PlaceError {
     /// Not enough is left.
     #[error("{0} is sold out")]
     SoldOut(ProductId),
+    /// It cannot be ordered now.
+    #[error("{0} {1}")]
+    NotSold(ProductId, NotSold),
+    /// Prices are not those that the shopper saw.
+    #[error("prices are not those that were seen")]
+    PriceChanged(Vec<PriceChange>),
     /// The broker did not confirm; asking again with the same key is safe.
     #[error("the order could not be handed to the broker")]
     NotConfirmed(#[source] PublishError),
+}
+
+/// A price that is not the one that the shopper saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PriceChange {
+    /// Of which product.
+    pub product_id: ProductId,
+    /// The price that was seen.
+    pub seen: Money,
+    /// The price now.
+    pub now: Money,
 }
 
 /// Takes orders.
@@ -125,7 +143,7 @@ impl Intake {
         request: &PlaceRequest,
         flight: Flight,
     ) -> Result<Option<OrderView>, PlaceError> {
-        if let Err(refusal) = self.check_shelves(&request.basket) {
+        if let Err(refusal) = self.check_shelves(request) {
             return match self.look_up(order_id).await {
                 Some(stored) => self.earlier(stored, &request.basket).map(Some),
                 None => {
@@ -149,16 +167,40 @@ impl Intake {
         Ok(None)
     }
 
-    /// What can be refused at once.
-    fn check_shelves(&self, basket: &Basket) -> Result<(), PlaceError> {
-        for line in basket.lines() {
+    /// Which prices are not those that the shopper saw.
+    pub fn price_changes(&self, lines: &[RequestedLine]) -> Vec<PriceChange> {
+        let change = |line: &RequestedLine| {
+            let now = self.catalog.shelf(&line.product_id)?.product.price;
+            let seen = line.seen_price.filter(|seen| *seen != now)?;
+            let product_id = line.product_id.clone();
+            Some(PriceChange {
+                product_id,
+                seen,
+                now,
+            })
+        };
+        lines.iter().filter_map(change).collect()
+    }
+
+    /// What can be refused at once. The worker has the same rules and decides by them; this spares it the work.
+    fn check_shelves(&self, request: &PlaceRequest) -> Result<(), PlaceError> {
+        let now = self.catalog.server_time(request.accepted_at_unix_ms);
+        for line in request.basket.lines() {
+            let product_id = || line.product_id.clone();
             let shelf = self.catalog.shelf(&line.product_id);
-            let shelf = shelf.ok_or_else(|| PlaceError::UnknownProduct(line.product_id.clone()))?;
+            let shelf = shelf.ok_or_else(|| PlaceError::UnknownProduct(product_id()))?;
+            let sale = shelf.product.sale_at(now);
+            sale.map_err(|why| PlaceError::NotSold(product_id(), why))?;
             if !shelf.stock().covers(line.quantity) {
-                return Err(PlaceError::SoldOut(line.product_id.clone()));
+                return Err(PlaceError::SoldOut(product_id()));
             }
         }
-        Ok(())
+        let changes = self.price_changes(request.basket.lines());
+        if changes.is_empty() {
+            Ok(())
+        } else {
+            Err(PlaceError::PriceChanged(changes))
+        }
     }
 
     async fn look_up(&self, order_id: OrderId) -> Option<StoredOrder> {

@@ -12,7 +12,7 @@ mod waiting;
 
 pub use announcements::Announcements;
 pub use counter::{CancelError, Counter, FindError, PayError, SettleError};
-pub use intake::{Intake, PlaceError, PlaceRequest};
+pub use intake::{Intake, PlaceError, PlaceRequest, PriceChange};
 pub use key_table::KeyTable;
 pub use undecided::{Undecided, make_up_for_lost_events};
 pub use waiting::Waiting;

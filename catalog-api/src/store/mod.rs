@@ -1,9 +1,13 @@
 //! What is read from PostgreSQL.
 
+pub mod carts;
+mod offers;
 mod order_reader;
 mod orders;
 mod products;
 
+pub use carts::CartWriteError;
+pub use offers::{Kept, OfferWriteError, adjust, change, create, find};
 pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};
 pub use orders::{StoredOrder, decided_of};
-pub use products::{Freshness, Stocked, read_products};
+pub use products::{Freshness, Stocked, database_now, read_products};

@@ -1,6 +1,6 @@
 //! Style, scripts and the mark of the pages.
 
-use crate::api::{ApiProblem, Segment};
+use crate::api::{ApiProblem, Refusals, Segment};
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     response::{IntoResponse, Response},
@@ -11,15 +11,29 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 5] = [
+const ASSETS: [(&str, &str, &str); 6] = [
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
     ("product.js", SCRIPT, include_str!("../../web/product.js")),
+    ("cart.js", SCRIPT, include_str!("../../web/cart.js")),
     ("order.js", SCRIPT, include_str!("../../web/order.js")),
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.
+#[utoipa::path(
+    get,
+    path = "/assets/{name}",
+    operation_id = "readAsset",
+    tag = "pages",
+    params(("name" = String, Path, description = "The file.")),
+    responses(
+        (status = 200, description = "The file.", content(
+            (String = "text/css"), (String = "text/javascript"), (String = "image/svg+xml")
+        )),
+        Refusals<(Segment,)>,
+    )
+)]
 pub async fn asset(Segment(name): Segment) -> Result<Response, ApiProblem> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, content_type, content) = found.ok_or_else(ApiProblem::not_found)?;

@@ -1,11 +1,11 @@
 //! The demo's storefront: a few pages that work from the same addresses as the JSON.
 
-mod assets;
+pub mod assets;
+mod products;
 mod template;
 
-pub use assets::asset;
+pub use products::{cart_page, list_page, product_page};
 
-use crate::catalog::Shelf;
 use axum::{
     http::{
         StatusCode,
@@ -16,55 +16,17 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Stock, limits::QUANTITY_MAX};
 use contract::{OrderView, Problem};
 use payments::amount_text;
-use std::sync::Arc;
 use template::{Insert, fill};
 
 const FRAME: &str = include_str!("../../web/frame.html");
-const FRONT: &str = include_str!("../../web/front.html");
-const CARD: &str = include_str!("../../web/card.html");
-const PRODUCT: &str = include_str!("../../web/product.html");
 const ORDER: &str = include_str!("../../web/order.html");
 const PROBLEM: &str = include_str!("../../web/problem.html");
 
 /// Everything from here, nothing inline, nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// All products.
-pub fn front_page(shelves: &[Arc<Shelf>]) -> Response {
-    let cards = shelves.iter().map(|shelf| card(shelf)).collect::<String>();
-    let cards = if cards.is_empty() {
-        "<p>There is nothing for sale yet.</p>".to_owned()
-    } else {
-        cards
-    };
-    page(
-        StatusCode::OK,
-        "Shop",
-        &fill(FRONT, &[("cards", Insert::Html(&cards))]),
-    )
-}
-
-/// One product, its live stock and a way to buy it.
-pub fn product_page(shelf: &Shelf) -> Response {
-    let (product, stock) = (&shelf.product, shelf.stock());
-    let most = QUANTITY_MAX.to_string();
-    let content = fill(
-        PRODUCT,
-        &[
-            ("id", Insert::Text(product.id.as_str())),
-            ("name", Insert::Text(&product.name)),
-            ("description", Insert::Text(&product.description)),
-            ("price", Insert::Text(&amount_text(product.price))),
-            ("stock", Insert::Text(&stock_text(stock))),
-            ("most", Insert::Text(&most)),
-        ],
-    );
-    page(StatusCode::OK, &product.name, &content)
-}
+                      img-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// One order; how it goes on is shown as it happens.
 pub fn order_page(order: &OrderView) -> Response {
@@ -91,27 +53,6 @@ pub fn problem_page(problem: &Problem) -> Response {
     );
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     page(status, &problem.title, &content)
-}
-
-fn card(shelf: &Shelf) -> String {
-    let product = &shelf.product;
-    fill(
-        CARD,
-        &[
-            ("id", Insert::Text(product.id.as_str())),
-            ("name", Insert::Text(&product.name)),
-            ("price", Insert::Text(&amount_text(product.price))),
-            ("stock", Insert::Text(&stock_text(shelf.stock()))),
-        ],
-    )
-}
-
-fn stock_text(stock: Stock) -> String {
-    match stock.available {
-        ..=0 => "Sold out".to_owned(),
-        1 => "1 left".to_owned(),
-        left => format!("{left} left"),
-    }
 }
 
 fn page(status: StatusCode, title: &str, content: &str) -> Response {

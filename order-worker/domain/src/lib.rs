@@ -11,4 +11,5 @@ pub mod batch;
 pub mod hold;
 pub mod limits;
 pub mod order;
+pub mod sale;
 pub mod stock;

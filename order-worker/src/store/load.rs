@@ -6,6 +6,7 @@ use order_domain::{
     batch::{Product, Snapshot},
     hold::Hold,
     order::{Order, Outcome, Purchase, State},
+    sale::Sale,
     stock::Stock,
 };
 use sqlx::{FromRow, PgConnection};
@@ -88,6 +89,9 @@ struct ProductRow {
     price_minor: i64,
     currency: String,
     hold_seconds: i32,
+    is_on_sale: bool,
+    opens_at: Option<OffsetDateTime>,
+    closes_at: Option<OffsetDateTime>,
     on_hand: i64,
     held: i64,
     sold: i64,
@@ -103,6 +107,11 @@ impl ProductRow {
             name: self.name,
             price: Money::new(self.price_minor, currency),
             hold_lasts: Duration::seconds(self.hold_seconds.into()),
+            sale: Sale {
+                stopped: !self.is_on_sale,
+                opens_at: self.opens_at,
+                closes_at: self.closes_at,
+            },
             stock: Stock {
                 on_hand: self.on_hand,
                 held: self.held,
@@ -120,7 +129,9 @@ async fn lock_stock(
     wanted: &Wanted,
 ) -> Result<HashMap<ProductId, Product>, StoreError> {
     let rows: Vec<ProductRow> = sqlx::query_as(
-        "SELECT products.id, name, price_minor, currency, hold_seconds, on_hand, held, sold, version
+        "SELECT products.id, name, price_minor, currency, hold_seconds,
+                state = 'on_sale' AS is_on_sale, opens_at, closes_at,
+                on_hand, held, sold, stock.version
            FROM stock JOIN products ON products.id = stock.product_id
           WHERE stock.product_id IN (SELECT unnest($1::text[])
                                       UNION

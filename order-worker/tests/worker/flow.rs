@@ -95,3 +95,49 @@ async fn what_a_crash_left_in_the_outbox_is_told_later() {
     assert!(matches!(&decisions.events[0], Event::OrderChanged(changed) if changed.order == told));
     shop.until_told().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_and_closing_are_what_the_database_says_when_the_order_is_decided() {
+    let shop = Shop::open(&[5]).await;
+    let _worker = shop.worker().await;
+    for (number, change, state, refusal) in [
+        (
+            1,
+            "opens_at = clock_timestamp() + interval '1 hour'",
+            "refused",
+            Some("not_open"),
+        ),
+        (2, "opens_at = clock_timestamp()", "held", None),
+        (
+            3,
+            "closes_at = clock_timestamp() + interval '1 hour'",
+            "held",
+            None,
+        ),
+        (
+            4,
+            "opens_at = NULL, closes_at = clock_timestamp()",
+            "refused",
+            Some("closed"),
+        ),
+        (
+            5,
+            "closes_at = NULL, state = 'stopped'",
+            "refused",
+            Some("not_for_sale"),
+        ),
+        (6, "state = 'on_sale'", "held", None),
+    ] {
+        let change = sqlx::AssertSqlSafe(format!("UPDATE products SET {change}"));
+        sqlx::query(change).execute(&shop.pool).await.unwrap();
+        shop.send(place(number, &[("p0", 1)])).await;
+        shop.until_state(number, state).await;
+        let told: Option<String> = sqlx::query_scalar("SELECT refusal FROM orders WHERE id = $1")
+            .bind(order_id(number).as_uuid())
+            .fetch_one(&shop.pool)
+            .await
+            .unwrap();
+        assert_eq!(told.as_deref(), refusal, "order {number}");
+    }
+    shop.check(&[1, 2, 3, 4, 5, 6], 3).await;
+}

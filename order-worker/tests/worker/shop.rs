@@ -227,6 +227,7 @@ pub fn place(number: u32, lines: &[(&str, u32)]) -> Command {
     let line = |(product, quantity): &(&str, u32)| RequestedLine {
         product_id: product.parse().unwrap(),
         quantity: *quantity,
+        seen_price: None,
     };
     Command::PlaceOrder(PlaceOrder {
         order_id: order_id(number),

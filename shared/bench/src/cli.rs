@@ -27,6 +27,10 @@ pub enum Measurement {
     Join(JoinPlan),
     /// A million in line: what they cost Redis, and the polls that they are asked for.
     Million(MillionPlan),
+    /// Reads of what is left through the edge, against nginx answering as many bytes, and 270,000 of them in a minute.
+    Stock(StockPlan),
+    /// Reads of the product list and of one product, of very many, with the edge's cache and without.
+    Catalog(CatalogPlan),
     /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
     Orders(OrdersPlan),
     /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
@@ -116,6 +120,47 @@ pub struct MillionPlan {
     /// Connections kept open while they join.
     #[arg(long, default_value_t = 256)]
     pub connections: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct StockPlan {
+    /// How often each side is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How long each side is loaded in a round.
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u32,
+    /// Connections kept open.
+    #[arg(long, default_value_t = 128)]
+    pub connections: u32,
+    /// How many shoppers were let in and read in turn.
+    #[arg(long, default_value_t = 1_000)]
+    pub shoppers: u32,
+    /// How many reads come at a set rate afterwards.
+    #[arg(long, default_value_t = 270_000)]
+    pub reads: u32,
+    /// Over how many seconds.
+    #[arg(long, default_value_t = 60)]
+    pub pace_seconds: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct CatalogPlan {
+    /// How often each side is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How long each side is loaded in a round.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u32,
+    /// Connections kept open.
+    #[arg(long, default_value_t = 64)]
+    pub connections: u32,
+    /// How many shoppers were let in and read in turn.
+    #[arg(long, default_value_t = 500)]
+    pub shoppers: u32,
+    /// How many products there are.
+    #[arg(long, default_value_t = 100_000)]
+    pub products: u32,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 //! output. Whatever it started is gone afterwards, also after an error or Ctrl-C.
 
 mod books;
+mod catalog;
 mod cli;
 mod cpu;
 mod crowd;
@@ -27,9 +28,12 @@ mod pgbench;
 mod poll;
 mod pool;
 mod proxy;
+mod reading;
 mod report;
 mod scratch;
+mod shelves;
 mod shop;
+mod stock;
 mod wrk;
 
 use clap::Parser;
@@ -75,6 +79,8 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
         Measurement::Listen(plan) => idle::listen(&plan).await,
         Measurement::Join(plan) => join::measure(&plan).await,
         Measurement::Million(plan) => million::measure(&plan).await,
+        Measurement::Stock(plan) => stock::measure(&plan).await,
+        Measurement::Catalog(plan) => catalog::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,

@@ -48,6 +48,9 @@ pub struct RequestedLine {
     pub product_id: ProductId,
     /// How many units, at least 1.
     pub quantity: u32,
+    /// The price of one unit that the shopper saw, where it matters: at another one the order is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_price: Option<Money>,
 }
 
 /// Take an order.

@@ -30,6 +30,11 @@ macro_rules! slug {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
+        #[cfg_attr(
+            feature = "schema",
+            derive(utoipa::ToSchema),
+            schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,63}$")
+        )]
         pub struct $name(String);
 
         impl $name {
@@ -75,6 +80,11 @@ slug!(
     "a product id"
 );
 slug!(
+    /// A category of products, e.g. `shoes`.
+    CategoryId,
+    "a category"
+);
+slug!(
     /// A waiting room, e.g. `demo`.
     RoomId,
     "a room id"
@@ -83,6 +93,7 @@ slug!(
 /// Somebody who has an account: a UUID of version 7, drawn when the account is made, and told to nobody but its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = Uuid))]
 pub struct MemberId(Uuid);
 
 impl MemberId {
@@ -157,6 +168,7 @@ impl ShopperId {
 /// instance, at any time, names the same order, and the primary key of `orders` makes it one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = Uuid))]
 pub struct OrderId(Uuid);
 
 impl OrderId {

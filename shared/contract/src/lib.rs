@@ -16,7 +16,7 @@ mod problem;
 pub use claims::{PASS_AUDIENCE, PASS_ISSUER, PassClaims};
 pub use commands::{CancelOrder, Command, Envelope, PlaceOrder, RequestedLine, SettlePayment, Settlement};
 pub use events::{Event, OrderChanged, StockChanged};
-pub use ids::{IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
+pub use ids::{CategoryId, IdError, MemberId, OrderId, ProductId, RoomId, ShopperId};
 pub use member::{Language, LanguageError, MEMBER_AUDIENCE, MEMBER_ISSUER, MemberClaims, Role, RoleError};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{OrderLine, OrderState, OrderView, Refusal};

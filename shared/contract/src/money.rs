@@ -20,6 +20,11 @@ pub enum MoneyError {
 /// An ISO 4217 code such as `KRW` (no minor unit) or `EUR` (cents).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(
+    feature = "schema",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, pattern = "^[A-Z]{3}$", examples("KRW"))
+)]
 pub struct Currency([u8; 3]);
 
 impl Currency {
@@ -62,6 +67,7 @@ impl fmt::Display for Currency {
 
 /// An amount: `minor` units (cents, won) of `currency`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Money {
     /// Integer minor units.
     pub minor: i64,

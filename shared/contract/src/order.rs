@@ -7,6 +7,7 @@ use std::{fmt, str::FromStr};
 /// Where an order stands. `Pending` is the time between intake and decision and is never a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum OrderState {
     /// Accepted and durable in the queue, not decided yet.
     Pending,
@@ -76,6 +77,7 @@ pub struct UnknownWord;
 /// Why an order was refused: one word for each rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Refusal {
     /// Not enough units are left of at least one product.
     SoldOut,
@@ -83,15 +85,37 @@ pub enum Refusal {
     UnknownProduct,
     /// The lines do not make a valid order (none, too many, two currencies, a sum too large).
     Invalid,
+    /// At least one product cannot be ordered yet.
+    NotOpen,
+    /// At least one product cannot be ordered any more.
+    Closed,
+    /// The sale of at least one product was stopped.
+    NotForSale,
+    /// At least one price is not the one that the shopper saw.
+    PriceChanged,
 }
 
 impl Refusal {
+    const ALL: [Self; 7] = [
+        Self::SoldOut,
+        Self::UnknownProduct,
+        Self::Invalid,
+        Self::NotOpen,
+        Self::Closed,
+        Self::NotForSale,
+        Self::PriceChanged,
+    ];
+
     /// The word used in JSON and in rows.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SoldOut => "sold_out",
             Self::UnknownProduct => "unknown_product",
             Self::Invalid => "invalid",
+            Self::NotOpen => "not_open",
+            Self::Closed => "closed",
+            Self::NotForSale => "not_for_sale",
+            Self::PriceChanged => "price_changed",
         }
     }
 }
@@ -100,7 +124,7 @@ impl FromStr for Refusal {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        [Self::SoldOut, Self::UnknownProduct, Self::Invalid]
+        Self::ALL
             .into_iter()
             .find(|refusal| refusal.as_str() == text)
             .ok_or(UnknownWord)
@@ -109,6 +133,7 @@ impl FromStr for Refusal {
 
 /// One line of an order with its name and price frozen at the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderLine {
     /// Which product.
     pub product_id: ProductId,
@@ -122,6 +147,7 @@ pub struct OrderLine {
 
 /// An order as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrderView {
     /// Its identifier.
     pub order_id: OrderId,
@@ -168,7 +194,7 @@ mod tests {
             assert_eq!(word.parse(), Ok(state));
             assert_eq!(serde_json::to_value(state).unwrap(), word);
         }
-        for refusal in [Refusal::SoldOut, Refusal::UnknownProduct, Refusal::Invalid] {
+        for refusal in Refusal::ALL {
             assert_eq!(refusal.as_str().parse(), Ok(refusal));
             assert_eq!(serde_json::to_value(refusal).unwrap(), refusal.as_str());
         }

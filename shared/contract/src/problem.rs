@@ -8,6 +8,7 @@ pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
 /// An error as the visitor sees it. What we know beyond that belongs in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A stable name of the kind of problem, `urn:problem:<name>`.
     #[serde(rename = "type")]
@@ -21,6 +22,7 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Further members, e.g. `errors` or `order`.
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schema(additional_properties))]
     pub more: Map<String, Value>,
 }
 

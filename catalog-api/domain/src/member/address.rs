@@ -9,6 +9,7 @@ const SHORT_MAX_CHARS: usize = 20;
 
 /// An address as it is sent.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawAddress {
     /// What the member calls it, e.g. `Home`.
@@ -37,6 +38,7 @@ pub struct RawAddress {
 
 /// An address that was checked. It is sealed as a whole.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Address {
     /// What the member calls it.
     #[serde(skip_serializing_if = "Option::is_none")]

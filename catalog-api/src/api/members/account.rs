@@ -1,14 +1,17 @@
 //! One's own account.
 
-use super::{problems::invalid, sign_up::code_sent};
+use super::{
+    problems::{CodeRefused, CredentialsRefused, Gone, Throttled, Unavailable, invalid},
+    sign_up::{CodeSent, code_sent},
+};
 use crate::{
     api::{
-        ApiProblem, Segment, SharedShop,
+        ApiProblem, Refusals, Segment, SharedShop,
         client_address::ClientAddress,
         fields::Fields,
         member::{Admin, Member},
     },
-    members::ProfileChange,
+    members::{Profile, ProfileChange},
 };
 use axum::{
     Json,
@@ -22,63 +25,100 @@ use axum::{
 use catalog_domain::member::{Email, Mistakes, Name, Phone};
 use contract::{Language, Role};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct ProfileFields {
     #[serde(default)]
     name: Option<String>,
     /// `null` removes the number.
     #[serde(default, deserialize_with = "even_null")]
+    #[schema(value_type = Option<String>)]
     phone: Option<Option<String>>,
     #[serde(default)]
     language: Option<Language>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmail {
     email: String,
     password: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmEmail {
     change: Uuid,
     code: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erase {
     password: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
     role: Role,
 }
 
-/// `GET /members/me`.
+/// Shows the member's profile.
+#[utoipa::path(
+    get,
+    path = "/members/me",
+    operation_id = "showProfile",
+    tag = "members",
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The profile.", body = Profile),
+        Refusals<(Member, Gone, Unavailable,)>,
+    )
+)]
 pub async fn show(State(shop): State<SharedShop>, member: Member) -> Result<Response, ApiProblem> {
     Ok(private(&shop.members.profile(member.id).await?))
 }
 
-/// `PATCH /members/me`.
+/// Changes name, telephone number or language; what is left out stays.
+#[utoipa::path(
+    patch,
+    path = "/members/me",
+    operation_id = "changeProfile",
+    tag = "members",
+    request_body = ProfileFields,
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The profile as it is now.", body = Profile),
+        Refusals<(Member, Fields<ProfileFields>, Gone, Unavailable,)>,
+    )
+)]
 pub async fn change(
     State(shop): State<SharedShop>,
     member: Member,
-    Fields(fields): Fields<Change>,
+    Fields(fields): Fields<ProfileFields>,
 ) -> Result<Response, ApiProblem> {
     Ok(private(
         &shop.members.change_profile(member.id, fields.check()?).await?,
     ))
 }
 
-/// `DELETE /members/me`: everything that is known of the member is erased.
+/// Erases everything that is known of the member. Orders stay, with a name that leads to nobody.
+#[utoipa::path(
+    delete,
+    path = "/members/me",
+    operation_id = "eraseMember",
+    tag = "members",
+    request_body = Erase,
+    security(("access_token" = [])),
+    responses(
+        (status = 204, description = "Erased."),
+        Refusals<(Member, Fields<Erase>, CredentialsRefused, Throttled, Gone,)>,
+    )
+)]
 pub async fn erase(
     State(shop): State<SharedShop>,
     member: Member,
@@ -89,7 +129,19 @@ pub async fn erase(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /members/me/email`: 202 whoever else has the address.
+/// Asks for another e-mail address, which a code proves. The answer is the same whoever else has it.
+#[utoipa::path(
+    post,
+    path = "/members/me/email",
+    operation_id = "changeEmail",
+    tag = "members",
+    request_body = ChangeEmail,
+    security(("access_token" = [])),
+    responses(
+        (status = 202, description = "A code is on its way to the new address, if it is free.", body = CodeSent),
+        Refusals<(Member, Fields<ChangeEmail>, CredentialsRefused, Throttled, Gone,)>,
+    )
+)]
 pub async fn change_email(
     State(shop): State<SharedShop>,
     member: Member,
@@ -103,10 +155,22 @@ pub async fn change_email(
         .members
         .change_email(member.id, email, fields.password, from)
         .await?;
-    Ok(code_sent("change", id))
+    Ok(code_sent(CodeSent::change(id)))
 }
 
-/// `POST /members/me/email/confirm`.
+/// Makes the new e-mail address the account's, and signs out everywhere else.
+#[utoipa::path(
+    post,
+    path = "/members/me/email/confirm",
+    operation_id = "confirmEmail",
+    tag = "members",
+    request_body = ConfirmEmail,
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The profile as it is now.", body = Profile),
+        Refusals<(Member, Fields<ConfirmEmail>, CodeRefused, Gone, Unavailable,)>,
+    )
+)]
 pub async fn confirm_email(
     State(shop): State<SharedShop>,
     member: Member,
@@ -118,14 +182,38 @@ pub async fn confirm_email(
     Ok(private(&shop.members.profile(member.id).await?))
 }
 
-/// `GET /members/me/export`: a file with all that is known of the member.
+/// Hands out all that is known of the member, as a file.
+#[utoipa::path(
+    get,
+    path = "/members/me/export",
+    operation_id = "exportMember",
+    tag = "members",
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "Profile, addresses, sign-ins and orders.", body = serde_json::Value),
+        Refusals<(Member, Gone, Unavailable,)>,
+    )
+)]
 pub async fn export(State(shop): State<SharedShop>, member: Member) -> Result<Response, ApiProblem> {
     let export = shop.members.export(member.id).await?;
     let as_file = [(CONTENT_DISPOSITION, "attachment; filename=\"my-data.json\"")];
     Ok((as_file, private(&export)).into_response())
 }
 
-/// `PUT /members/{id}/role`, for admins.
+/// Gives a member another role; every sign-in of the member ends.
+#[utoipa::path(
+    put,
+    path = "/members/{id}/role",
+    operation_id = "setRole",
+    tag = "members",
+    params(("id" = String, Path, description = "The member.")),
+    request_body = SetRole,
+    security(("access_token" = [])),
+    responses(
+        (status = 204, description = "The member has this role."),
+        Refusals<(Admin, Segment, Fields<SetRole>, Unavailable,)>,
+    )
+)]
 pub async fn set_role(
     State(shop): State<SharedShop>,
     admin: Admin,
@@ -143,7 +231,7 @@ pub fn private(value: &impl Serialize) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(value)).into_response()
 }
 
-impl Change {
+impl ProfileFields {
     fn check(self) -> Result<ProfileChange, ApiProblem> {
         let mut mistakes = Mistakes::default();
         let name = self

@@ -1,23 +1,59 @@
 //! One's addresses.
 
-use super::{account::private, problems::invalid};
-use crate::api::{ApiProblem, Segment, SharedShop, fields::Fields, member::Member};
+use super::{
+    account::private,
+    problems::{FullBook, Unavailable, invalid},
+};
+use crate::{
+    api::{ApiProblem, Refusals, Segment, SharedShop, fields::Fields, member::Member},
+    members::StoredAddress,
+};
 use axum::{
     extract::State,
     http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
 use catalog_domain::member::{Address, RawAddress};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// `GET /members/me/addresses`.
-pub async fn list(State(shop): State<SharedShop>, member: Member) -> Result<Response, ApiProblem> {
-    let addresses = shop.members.addresses(member.id).await?;
-    Ok(private(&json!({ "addresses": addresses })))
+/// All addresses of a member.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AddressBook {
+    addresses: Vec<StoredAddress>,
 }
 
-/// `POST /members/me/addresses`.
+/// Lists the member's addresses, the default first.
+#[utoipa::path(
+    get,
+    path = "/members/me/addresses",
+    operation_id = "listAddresses",
+    tag = "members",
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The address book.", body = AddressBook),
+        Refusals<(Member, Unavailable,)>,
+    )
+)]
+pub async fn list(State(shop): State<SharedShop>, member: Member) -> Result<Response, ApiProblem> {
+    let addresses = shop.members.addresses(member.id).await?;
+    Ok(private(&AddressBook { addresses }))
+}
+
+/// Adds an address; the first one is the default.
+#[utoipa::path(
+    post,
+    path = "/members/me/addresses",
+    operation_id = "addAddress",
+    tag = "members",
+    request_body = RawAddress,
+    security(("access_token" = [])),
+    responses(
+        (status = 201, description = "The address.", body = StoredAddress),
+        Refusals<(Member, Fields<RawAddress>, FullBook, Unavailable,)>,
+    )
+)]
 pub async fn add(
     State(shop): State<SharedShop>,
     member: Member,
@@ -29,7 +65,19 @@ pub async fn add(
     Ok((StatusCode::CREATED, location, private(&stored)).into_response())
 }
 
-/// `GET /members/me/addresses/{id}`.
+/// Shows an address.
+#[utoipa::path(
+    get,
+    path = "/members/me/addresses/{id}",
+    operation_id = "showAddress",
+    tag = "members",
+    params(("id" = String, Path, description = "The address.")),
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The address.", body = StoredAddress),
+        Refusals<(Member, Segment, Unavailable,)>,
+    )
+)]
 pub async fn show(
     State(shop): State<SharedShop>,
     member: Member,
@@ -38,7 +86,20 @@ pub async fn show(
     Ok(private(&shop.members.address(member.id, named(&id)?).await?))
 }
 
-/// `PUT /members/me/addresses/{id}`.
+/// Replaces an address, and may make it the default.
+#[utoipa::path(
+    put,
+    path = "/members/me/addresses/{id}",
+    operation_id = "replaceAddress",
+    tag = "members",
+    params(("id" = String, Path, description = "The address.")),
+    request_body = RawAddress,
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The address as it is now.", body = StoredAddress),
+        Refusals<(Member, Segment, Fields<RawAddress>, Unavailable,)>,
+    )
+)]
 pub async fn replace(
     State(shop): State<SharedShop>,
     member: Member,
@@ -54,7 +115,19 @@ pub async fn replace(
     ))
 }
 
-/// `DELETE /members/me/addresses/{id}`.
+/// Removes an address; if it was the default, the oldest that is left becomes it.
+#[utoipa::path(
+    delete,
+    path = "/members/me/addresses/{id}",
+    operation_id = "removeAddress",
+    tag = "members",
+    params(("id" = String, Path, description = "The address.")),
+    security(("access_token" = [])),
+    responses(
+        (status = 204, description = "Removed."),
+        Refusals<(Member, Segment, Unavailable,)>,
+    )
+)]
 pub async fn remove(
     State(shop): State<SharedShop>,
     member: Member,

@@ -7,42 +7,31 @@ mod problems;
 mod session;
 mod sign_up;
 
-use super::{SharedShop, member_keys};
-use axum::{
-    Router,
-    routing::{delete, get, post, put},
-};
+use super::SharedShop;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Every address about members.
-pub fn routes() -> Router<SharedShop> {
-    Router::new()
-        .route("/members", post(sign_up::begin))
-        .route("/members/verify", post(sign_up::verify))
-        .route("/members/resend", post(sign_up::resend))
-        .route("/members/session", post(session::begin).delete(session::end))
-        .route("/members/session/code", post(session::begin_with_code))
-        .route("/members/session/refresh", post(session::refresh))
-        .route("/members/sessions", delete(session::end_all))
-        .route("/members/password/forgotten", post(password::forgotten))
-        .route("/members/password/reset", post(password::reset))
-        .route(
-            "/members/me",
-            get(account::show).patch(account::change).delete(account::erase),
-        )
-        .route("/members/me/password", put(password::change))
-        .route("/members/me/email", post(account::change_email))
-        .route("/members/me/email/confirm", post(account::confirm_email))
-        .route("/members/me/export", get(account::export))
-        .route(
-            "/members/me/addresses",
-            get(address_book::list).post(address_book::add),
-        )
-        .route(
-            "/members/me/addresses/{id}",
-            get(address_book::show)
-                .put(address_book::replace)
-                .delete(address_book::remove),
-        )
-        .route("/members/{id}/role", put(account::set_role))
-        .route("/members/jwks.json", get(member_keys::jwks))
+pub fn routes() -> OpenApiRouter<SharedShop> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_up::begin))
+        .routes(routes!(sign_up::verify))
+        .routes(routes!(sign_up::resend))
+        .routes(routes!(session::begin, session::end))
+        .routes(routes!(session::begin_with_code))
+        .routes(routes!(session::refresh))
+        .routes(routes!(session::end_all))
+        .routes(routes!(password::forgotten))
+        .routes(routes!(password::reset))
+        .routes(routes!(password::change))
+        .routes(routes!(account::show, account::change, account::erase))
+        .routes(routes!(account::change_email))
+        .routes(routes!(account::confirm_email))
+        .routes(routes!(account::export))
+        .routes(routes!(account::set_role))
+        .routes(routes!(address_book::list, address_book::add))
+        .routes(routes!(
+            address_book::show,
+            address_book::replace,
+            address_book::remove
+        ))
 }

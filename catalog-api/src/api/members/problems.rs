@@ -1,6 +1,9 @@
 //! What can go wrong with members, in the words that they see.
 
-use crate::{api::ApiProblem, members::MemberError};
+use crate::{
+    api::{ApiProblem, Kind, Refuses},
+    members::MemberError,
+};
 use axum::http::{HeaderValue, header::RETRY_AFTER};
 use catalog_domain::Mistake;
 use serde_json::json;
@@ -75,4 +78,42 @@ fn code_needed(id: uuid::Uuid) -> ApiProblem {
     let detail = "Somebody has tried many passwords for this account. If yours was right, a code is on its way to your \
                   e-mail address: send it to /members/session/code.";
     ApiProblem::new(401, "code-needed", "A code is needed", detail).with("sign_in", json!(id))
+}
+
+// --- which of them an operation may answer with
+
+macro_rules! refuses {
+    ($($(#[$doc:meta])* $name:ident: $kinds:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub struct $name;
+
+            impl Refuses for $name {
+                const KINDS: &'static [Kind] = $kinds;
+            }
+        )*
+    };
+}
+
+refuses! {
+    /// Something is not there, as databases sometimes are not.
+    Unavailable: &[(503, "unavailable")];
+    /// There is a bound on how often this may be asked for, and on how many may at once.
+    Throttled: &[(429, "too-many-tries"), (503, "unavailable"), (503, "busy")];
+    /// Address and password do not belong together.
+    CredentialsRefused: &[(401, "credentials-refused")];
+    /// The password is not enough.
+    CodeNeeded: &[(401, "code-needed")];
+    /// The code is not right.
+    CodeRefused: &[(422, "code-refused")];
+    /// There is nothing to send another code for.
+    NoMoreCodes: &[(409, "no-more-codes")];
+    /// The refresh token is worth nothing.
+    RefreshRefused: &[(401, "refresh-refused")];
+    /// The password is not good enough.
+    WeakPassword: &[(422, "weak-password")];
+    /// The account was erased while its token was still good.
+    Gone: &[(404, "not-found")];
+    /// The address book is full.
+    FullBook: &[(409, "too-many-addresses")];
 }

@@ -5,11 +5,13 @@
 
 use crate::{
     api::{
-        ApiProblem, SharedShop,
+        ApiProblem, Refusals, SharedShop,
         client_address::ClientAddress,
         fields::Fields,
         member::{ACCESS_COOKIE, Member, cookie},
-        members::problems::invalid,
+        members::problems::{
+            CodeNeeded, CodeRefused, CredentialsRefused, RefreshRefused, Throttled, Unavailable, invalid,
+        },
         same_origin,
     },
     members::{ACCESS_SECONDS, Credentials, Ending, IDLE, Session},
@@ -24,8 +26,9 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Response},
 };
 use catalog_domain::member::{Email, Mistakes};
-use serde::Deserialize;
-use serde_json::json;
+use contract::{MemberId, Role};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 const REFRESH_COOKIE: &str = "member-refresh";
@@ -34,7 +37,7 @@ const DEVICE_COOKIE: &str = "member-device";
 const SESSION_PATH: &str = "/members/session";
 const DEVICE_SECONDS: u64 = 365 * 24 * 3600;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     email: String,
@@ -45,7 +48,7 @@ pub struct SignIn {
     cookies: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInCode {
     sign_in: Uuid,
@@ -54,7 +57,20 @@ pub struct SignInCode {
     cookies: bool,
 }
 
-/// `POST /members/session`.
+/// Signs in.
+///
+/// An app gets tokens; a page asks for cookies, which its scripts cannot read.
+#[utoipa::path(
+    post,
+    path = "/members/session",
+    operation_id = "signIn",
+    tag = "members",
+    request_body = SignIn,
+    responses(
+        (status = 200, description = "Signed in.", body = SessionAnswer),
+        Refusals<(Fields<SignIn>, CredentialsRefused, CodeNeeded, Throttled,)>,
+    )
+)]
 pub async fn begin(
     State(shop): State<SharedShop>,
     ClientAddress(from): ClientAddress,
@@ -76,7 +92,18 @@ pub async fn begin(
     Ok(signed_in(&shop, StatusCode::OK, &session, fields.cookies))
 }
 
-/// `POST /members/session/code`.
+/// Ends a sign-in for which a code was asked.
+#[utoipa::path(
+    post,
+    path = "/members/session/code",
+    operation_id = "signInWithCode",
+    tag = "members",
+    request_body = SignInCode,
+    responses(
+        (status = 200, description = "Signed in.", body = SessionAnswer),
+        Refusals<(Fields<SignInCode>, CodeRefused, Unavailable,)>,
+    )
+)]
 pub async fn begin_with_code(
     State(shop): State<SharedShop>,
     Fields(fields): Fields<SignInCode>,
@@ -88,14 +115,27 @@ pub async fn begin_with_code(
     Ok(signed_in(&shop, StatusCode::OK, &session, fields.cookies))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     #[serde(default)]
     refresh_token: Option<String>,
 }
 
-/// `POST /members/session/refresh`: with the token in the body, or, from a page, in its cookie.
+/// Exchanges a refresh token, in the body or (from a page) in its cookie, for the next tokens.
+///
+/// A refresh token is used up by that; one that was used before ends the sign-in.
+#[utoipa::path(
+    post,
+    path = "/members/session/refresh",
+    operation_id = "refreshSession",
+    tag = "members",
+    request_body = Refresh,
+    responses(
+        (status = 200, description = "The next tokens.", body = SessionAnswer),
+        Refusals<(Fields<Refresh>, RefreshRefused, Unavailable,)>,
+    )
+)]
 pub async fn refresh(
     State(shop): State<SharedShop>,
     headers: HeaderMap,
@@ -113,7 +153,18 @@ pub async fn refresh(
     }
 }
 
-/// `DELETE /members/session`: signs out here.
+/// Signs out here.
+#[utoipa::path(
+    delete,
+    path = "/members/session",
+    operation_id = "signOut",
+    tag = "members",
+    security(("access_token" = [])),
+    responses(
+        (status = 204, description = "Signed out."),
+        Refusals<(Member, Unavailable,)>,
+    )
+)]
 pub async fn end(State(shop): State<SharedShop>, member: Member) -> Result<Response, ApiProblem> {
     shop.members
         .sign_out(member.id, Ending::One(member.sign_in))
@@ -121,29 +172,68 @@ pub async fn end(State(shop): State<SharedShop>, member: Member) -> Result<Respo
     Ok((StatusCode::NO_CONTENT, forget_cookies(&shop)).into_response())
 }
 
-/// `DELETE /members/sessions`: signs out everywhere.
+/// Signs out everywhere.
+#[utoipa::path(
+    delete,
+    path = "/members/sessions",
+    operation_id = "signOutEverywhere",
+    tag = "members",
+    security(("access_token" = [])),
+    responses(
+        (status = 204, description = "Signed out on every device."),
+        Refusals<(Member, Unavailable,)>,
+    )
+)]
 pub async fn end_all(State(shop): State<SharedShop>, member: Member) -> Result<Response, ApiProblem> {
     shop.members.sign_out(member.id, Ending::All).await?;
     Ok((StatusCode::NO_CONTENT, forget_cookies(&shop)).into_response())
 }
 
+/// Somebody who is signed in. There are tokens unless they went into cookies.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionAnswer {
+    member: SignedInMember,
+    /// Seconds until the access token is over.
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    /// For the next access token; used up by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// To be shown at the next sign-in: wrong passwords of others then do not matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SignedInMember {
+    id: MemberId,
+    role: Role,
+}
+
 /// The answer to somebody who is signed in from now on.
 pub fn signed_in(shop: &SharedShop, status: StatusCode, session: &Session, cookies: bool) -> Response {
     let no_store = [(CACHE_CONTROL, "no-store")];
-    let mut body = json!({
-        "member": { "id": session.who.id, "role": session.who.role },
-        "expires_in": ACCESS_SECONDS,
-    });
-    if cookies {
-        return (status, no_store, set_cookies(shop, session), Json(body)).into_response();
-    }
-    body["token_type"] = json!("Bearer");
-    body["access_token"] = json!(session.access_token);
-    body["refresh_token"] = json!(session.refresh_token);
-    if let Some(device) = &session.device_token {
-        body["device_token"] = json!(device);
-    }
-    (status, no_store, Json(body)).into_response()
+    let token = |token: &str| (!cookies).then(|| token.to_owned());
+    let body = SessionAnswer {
+        member: SignedInMember {
+            id: session.who.id,
+            role: session.who.role,
+        },
+        expires_in: ACCESS_SECONDS,
+        token_type: token("Bearer"),
+        access_token: token(&session.access_token),
+        refresh_token: token(&session.refresh_token),
+        device_token: session.device_token.as_deref().and_then(token),
+    };
+    let cookies = if cookies {
+        set_cookies(shop, session)
+    } else {
+        AppendHeaders(Vec::new())
+    };
+    (status, no_store, cookies, Json(body)).into_response()
 }
 
 type Cookies = AppendHeaders<Vec<(axum::http::HeaderName, HeaderValue)>>;

@@ -1,8 +1,11 @@
 //! Signing up.
 
-use super::{problems::invalid, session::signed_in};
+use super::{
+    problems::{CodeRefused, NoMoreCodes, Throttled, Unavailable, WeakPassword, invalid},
+    session::{SessionAnswer, signed_in},
+};
 use crate::{
-    api::{ApiProblem, SharedShop, client_address::ClientAddress, fields::Fields},
+    api::{ApiProblem, Refusals, SharedShop, client_address::ClientAddress, fields::Fields},
     members::NewMember,
 };
 use axum::{
@@ -13,11 +16,11 @@ use axum::{
 };
 use catalog_domain::member::{CODE_LIFETIME, Email, Mistakes, Name, Phone};
 use contract::Language;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignUp {
     email: String,
@@ -29,7 +32,7 @@ pub struct SignUp {
     language: Language,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
     sign_up: Uuid,
@@ -38,23 +41,47 @@ pub struct Verify {
     cookies: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resend {
     sign_up: Uuid,
 }
 
-/// `POST /members`: 202 whoever exists.
+/// Begins a sign-up.
+///
+/// The answer is the same whether there is such an account or not; what becomes of it is told to whoever reads the mail.
+#[utoipa::path(
+    post,
+    path = "/members",
+    operation_id = "signUp",
+    tag = "members",
+    request_body = SignUp,
+    responses(
+        (status = 202, description = "A code is on its way, if there is no account yet.", body = CodeSent),
+        Refusals<(Fields<SignUp>, WeakPassword, Throttled,)>,
+    )
+)]
 pub async fn begin(
     State(shop): State<SharedShop>,
     ClientAddress(from): ClientAddress,
     Fields(fields): Fields<SignUp>,
 ) -> Result<Response, ApiProblem> {
     let id = shop.members.sign_up(fields.check()?, from).await?;
-    Ok(code_sent("sign_up", id))
+    Ok(code_sent(CodeSent::sign_up(id)))
 }
 
-/// `POST /members/verify`: 201 with an account, signed in.
+/// Makes the account that the code from the mail was for, and signs its owner in.
+#[utoipa::path(
+    post,
+    path = "/members/verify",
+    operation_id = "verifySignUp",
+    tag = "members",
+    request_body = Verify,
+    responses(
+        (status = 201, description = "Signed in.", body = SessionAnswer),
+        Refusals<(Fields<Verify>, CodeRefused, Unavailable,)>,
+    )
+)]
 pub async fn verify(
     State(shop): State<SharedShop>,
     Fields(fields): Fields<Verify>,
@@ -63,18 +90,67 @@ pub async fn verify(
     Ok(signed_in(&shop, StatusCode::CREATED, &session, fields.cookies))
 }
 
-/// `POST /members/resend`.
+/// Sends another code, after a minute, three times at most.
+#[utoipa::path(
+    post,
+    path = "/members/resend",
+    operation_id = "resendSignUpCode",
+    tag = "members",
+    request_body = Resend,
+    responses(
+        (status = 202, description = "Another code is on its way.", body = CodeSent),
+        Refusals<(Fields<Resend>, NoMoreCodes, Throttled,)>,
+    )
+)]
 pub async fn resend(
     State(shop): State<SharedShop>,
     Fields(fields): Fields<Resend>,
 ) -> Result<Response, ApiProblem> {
     shop.members.resend_sign_up(fields.sign_up).await?;
-    Ok(code_sent("sign_up", fields.sign_up))
+    Ok(code_sent(CodeSent::sign_up(fields.sign_up)))
+}
+
+/// How what was begun is named, under the name of what it is, and how long its code is valid.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct CodeSent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_up: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Uuid>,
+    code_valid_seconds: u64,
+}
+
+impl CodeSent {
+    pub fn sign_up(id: Uuid) -> Self {
+        Self {
+            sign_up: Some(id),
+            ..Self::default()
+        }
+    }
+
+    pub fn reset(id: Uuid) -> Self {
+        Self {
+            reset: Some(id),
+            ..Self::default()
+        }
+    }
+
+    pub fn change(id: Uuid) -> Self {
+        Self {
+            change: Some(id),
+            ..Self::default()
+        }
+    }
 }
 
 /// The answer whether or not there is anybody to send a code to.
-pub fn code_sent(name: &str, id: Uuid) -> Response {
-    let body = json!({ name: id, "code_valid_seconds": CODE_LIFETIME.as_secs() });
+pub fn code_sent(sent: CodeSent) -> Response {
+    let body = CodeSent {
+        code_valid_seconds: CODE_LIFETIME.as_secs(),
+        ..sent
+    };
     (StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 

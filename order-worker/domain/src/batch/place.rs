@@ -49,6 +49,12 @@ impl Ledger {
             .iter()
             .map(|line| self.product(&line.product_id).ok_or(Refusal::UnknownProduct))
             .collect::<Result<_, _>>()?;
+        for (line, product) in requested.iter().zip(&products) {
+            product.sale.check(self.now)?;
+            if line.seen_price.is_some_and(|seen| seen != product.price) {
+                return Err(Refusal::PriceChanged);
+            }
+        }
         let lines: Vec<OrderLine> = requested
             .iter()
             .zip(&products)

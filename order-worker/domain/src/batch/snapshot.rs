@@ -1,6 +1,6 @@
 //! What is there before a batch is decided.
 
-use crate::{order::Order, stock::Stock};
+use crate::{order::Order, sale::Sale, stock::Stock};
 use contract::{Money, OrderId, ProductId};
 use std::collections::{HashMap, HashSet};
 use time::Duration;
@@ -14,6 +14,8 @@ pub struct Product {
     pub price: Money,
     /// How long its units are held for their payment.
     pub hold_lasts: Duration,
+    /// Whether it may be ordered, and when.
+    pub sale: Sale,
     /// Its stock; the shell has locked the row.
     pub stock: Stock,
 }

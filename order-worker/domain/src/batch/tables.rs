@@ -2,6 +2,7 @@
 
 use super::testing::{HOLD, Store, at, cancel, captured, eur, failed, order_id, place, product_id};
 use super::{GiveUp, Verdict};
+use crate::sale::Sale;
 use contract::{Command, Event, OrderState, Refusal};
 
 /// Pairs of product and quantity.
@@ -62,6 +63,68 @@ fn an_order_is_held_or_refused_with_the_reason() {
             "all or nothing: {lines:?}"
         );
         store.audit();
+    }
+}
+
+#[test]
+fn a_sale_is_open_or_the_order_is_refused_with_the_reason() {
+    use Refusal::{Closed, NotForSale, NotOpen};
+    for (stopped, opens, closes, refusal) in [
+        (false, None, None, None),
+        (false, Some(0), Some(1), None),
+        (false, Some(1), None, Some(NotOpen)),
+        (false, None, Some(0), Some(Closed)),
+        (true, None, None, Some(NotForSale)),
+    ] {
+        let mut store = Store::with_units(&[5, 5]);
+        let product = store.books.products.get_mut(&product_id(1)).unwrap();
+        product.sale = Sale {
+            stopped,
+            opens_at: opens.map(at),
+            closes_at: closes.map(at),
+        };
+        assert_eq!(refusal_of(&mut store, place(1, OURS, &[(0, 1), (1, 1)])), refusal);
+        let held = if refusal.is_none() { 1 } else { 0 };
+        assert_eq!(store.units(0).1, held, "all or nothing: {refusal:?}");
+        store.audit();
+    }
+}
+
+#[test]
+fn money_that_comes_after_the_closing_still_buys_what_was_held() {
+    let mut store = Store::with_units(&[1]);
+    store.decide(&[place(1, OURS, &[(0, 1)])]);
+    store
+        .books
+        .products
+        .get_mut(&product_id(0))
+        .unwrap()
+        .sale
+        .closes_at = Some(at(0));
+    store.decide(&[captured(1, 1, 1, exactly())]);
+    assert_eq!(store.state(1), Some(OrderState::Paid));
+}
+
+#[test]
+fn an_order_at_a_price_that_its_shopper_did_not_see_is_refused() {
+    for (seen, refusal) in [
+        (None, None),
+        (Some(eur(100)), None),
+        (Some(eur(99)), Some(Refusal::PriceChanged)),
+    ] {
+        let mut store = Store::with_units(&[5]);
+        let mut command = place(1, OURS, &[(0, 1)]);
+        if let Command::PlaceOrder(place) = &mut command {
+            place.lines[0].seen_price = seen;
+        }
+        assert_eq!(refusal_of(&mut store, command), refusal, "{seen:?}");
+    }
+}
+
+fn refusal_of(store: &mut Store, command: Command) -> Option<Refusal> {
+    match store.decide(&[command]).events.into_iter().next() {
+        Some(Event::OrderChanged(told)) => told.order.refusal,
+        other => panic!("no order was told of: {other:?}"),
     }
 }
 

@@ -2,7 +2,7 @@
 //! does, refusing what its constraints refuse.
 
 use super::{Decisions, Product, Snapshot, decide, expire};
-use crate::{order::State, stock::Stock};
+use crate::{order::State, sale::Sale, stock::Stock};
 use contract::{
     CancelOrder, Command, Currency, Money, OrderId, OrderState, PlaceOrder, ProductId, RequestedLine,
     SettlePayment, Settlement, ShopperId,
@@ -39,6 +39,7 @@ pub(super) fn place(order: u8, owner: u8, lines: &[(u8, u32)]) -> Command {
     let line = |(product, quantity): &(u8, u32)| RequestedLine {
         product_id: product_id(*product),
         quantity: *quantity,
+        seen_price: None,
     };
     Command::PlaceOrder(PlaceOrder {
         order_id: order_id(order),
@@ -113,6 +114,7 @@ impl Store {
             name: format!("Product {number}"),
             price,
             hold_lasts: HOLD,
+            sale: Sale::default(),
             stock,
         };
         self.books.products.insert(product_id(number), product);

@@ -2,7 +2,8 @@
 
 use crate::config::CacheRule;
 use http::{
-    HeaderName, Method, Version, header::AUTHORIZATION, header::HOST, header::UPGRADE, request::Parts,
+    HeaderName, Method, Version, header::ACCEPT, header::AUTHORIZATION, header::HOST, header::UPGRADE,
+    request::Parts,
 };
 use pingora_http::RequestHeader;
 use std::sync::Arc;
@@ -41,8 +42,9 @@ impl Plan {
         has_body: bool,
     ) -> Option<Self> {
         let reads = matches!(request.method, Method::GET | Method::HEAD);
-        // An origin may look at the body of a GET, and the key does not; another protocol is nothing to keep.
-        if reads && (has_body || request.headers.contains_key(UPGRADE)) {
+        // An origin may look at the body of a GET, and the key does not; another protocol is nothing to keep, and events
+        // have no end.
+        if reads && (has_body || request.headers.contains_key(UPGRADE) || asks_for_events(request)) {
             return None;
         }
         let target = request.raw_path();
@@ -100,6 +102,11 @@ impl Key {
         let length = u64::try_from(self.base.len()).unwrap_or(u64::MAX).to_be_bytes();
         [&length[..], &self.base, &self.variant].concat()
     }
+}
+
+fn asks_for_events(request: &Parts) -> bool {
+    let accept = request.headers.get(ACCEPT);
+    accept.is_some_and(|accept| accept.as_bytes().eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 /// Whether a key is of this path or below it.
@@ -245,6 +252,7 @@ mod tests {
             ("/p", &[("host", "a/b")]),
             ("/p", &[("host", "")]),
             ("/p", &[("host", "a"), ("upgrade", "websocket")]),
+            ("/p", &[("host", "a"), ("accept", "text/event-stream")]),
             ("/products", &[("host", "a")]),
             ("http://a/p", &[("host", "a")]),
         ] {

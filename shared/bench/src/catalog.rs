@@ -1,0 +1,154 @@
+//! How many reads of the product list and of one product there are a second with very many products: from what the edge
+//! keeps, through an edge that keeps nothing, and from the shop itself.
+
+use crate::{
+    Verdict,
+    cli::CatalogPlan,
+    http::{self, Connection},
+    nginx::Nginx,
+    report::{median, print, rounded, say},
+    scratch::Scratch,
+    shelves::Shelves,
+    shop::PRODUCT,
+    wrk::{THREADS, Wrk},
+};
+use anyhow::Context;
+use serde_json::{Value, json};
+use std::{net::SocketAddr, time::Duration};
+use testbed::within;
+
+/// How long the shop may take to know all products.
+const KNOWN_WITHIN: Duration = Duration::from_secs(60);
+const LIST: &str = "/products?sort=price&category=category-3";
+
+pub async fn measure(plan: &CatalogPlan) -> anyhow::Result<Verdict> {
+    let scratch = Scratch::new("catalog")?;
+    let keeping = Shelves::open(&scratch, plan.shoppers, true).await?;
+    let passing = Shelves::open(&Scratch::new("catalog-past")?, plan.shoppers, false).await?;
+    for shelves in [&keeping, &passing] {
+        say(&format!("putting up {} products ...", plan.products));
+        put_up(shelves, plan.products).await?;
+    }
+    let detail = format!("/products/{PRODUCT}");
+    let mut fields = vec![("bench", json!("catalog")), ("unit", json!("reads/s"))];
+    for (name, path) in [("list", LIST), ("detail", detail.as_str())] {
+        let bytes = keeping.body_bytes(path).await?;
+        let nginx = Nginx::start(&scratch, bytes).await?;
+        let (kept, past) = (keeping.edge.public, passing.edge.public);
+        let sides = [
+            ("kept", kept),
+            ("past", past),
+            ("shop", passing.origin),
+            ("reference", nginx.address),
+        ];
+        let rates = rates(plan, &scratch, (&keeping, &passing), path, sides).await?;
+        fields.extend(told(name, rates));
+        fields.push((
+            if name == "list" {
+                "list_bytes"
+            } else {
+                "detail_bytes"
+            },
+            json!(bytes),
+        ));
+    }
+    fields.extend([
+        ("reference_is", json!("nginx return 200")),
+        ("products", json!(plan.products)),
+        ("connections", json!(plan.connections)),
+        ("wrk_threads", json!(THREADS)),
+        ("rounds", json!(plan.rounds)),
+        ("seconds", json!(plan.seconds)),
+    ]);
+    print(&fields)?;
+    Ok(Verdict::Passed)
+}
+
+/// Reads a second of each side in its turn; the median of the rounds.
+async fn rates(
+    plan: &CatalogPlan,
+    scratch: &Scratch,
+    (keeping, passing): (&Shelves, &Shelves),
+    path: &str,
+    sides: [(&str, SocketAddr); 4],
+) -> anyhow::Result<[f64; 4]> {
+    let mut measured = [const { Vec::new() }; 4];
+    for round in 1..=plan.rounds {
+        for (number, (side, address)) in sides.iter().enumerate() {
+            let shelves = if *side == "kept" { keeping } else { passing };
+            let wrk = Wrk::new(
+                scratch,
+                "Cookie",
+                &shelves.cookies,
+                plan.connections,
+                plan.seconds,
+            )?;
+            let read = wrk
+                .load(&format!("http://{address}{path}"))
+                .await
+                .context(path.to_owned())?;
+            say(&format!(
+                "round {round}: {side} {path}: {:.0}/s, p99 {} ms",
+                read.rate(),
+                read.p99_ms()
+            ));
+            measured[number].push(read.rate());
+        }
+    }
+    Ok(measured.map(|rates| median(&rates)))
+}
+
+fn told(name: &str, [kept, past, shop, reference]: [f64; 4]) -> Vec<(&'static str, Value)> {
+    let names = if name == "list" {
+        [
+            "list_kept",
+            "list_past_the_cache",
+            "list_shop_alone",
+            "list_reference",
+            "list_kept_ratio",
+        ]
+    } else {
+        [
+            "detail_kept",
+            "detail_past_the_cache",
+            "detail_shop_alone",
+            "detail_reference",
+            "detail_kept_ratio",
+        ]
+    };
+    let figures = [kept, past, shop, reference].map(|rate| json!(rounded(rate, 0)));
+    let ratio = json!(rounded(kept / reference, 3));
+    names
+        .into_iter()
+        .zip(figures.into_iter().chain([ratio]))
+        .collect()
+}
+
+/// Puts products into the database and waits until the shop lists them.
+async fn put_up(shelves: &Shelves, products: u32) -> anyhow::Result<()> {
+    let pool = shelves.shop.database().try_pool().await?;
+    sqlx::query(
+        "WITH made AS (
+             INSERT INTO products (id, name, description, category, kind, price_minor, currency)
+             SELECT 'product-' || number, 'Product ' || number, repeat('A sentence about it. ', 5),
+                    'category-' || number % 20, CASE number % 2 WHEN 0 THEN 'ordinary' ELSE 'limited' END,
+                    number % 9973 * 100, 'KRW'
+               FROM generate_series(1, $1) AS number
+             RETURNING id
+         )
+         INSERT INTO stock (product_id, on_hand) SELECT id, 100 FROM made",
+    )
+    .bind(i32::try_from(products)?)
+    .execute(&pool)
+    .await?;
+    pool.close().await;
+    let last = format!("/products/product-{products}");
+    let request = http::request("GET", shelves.origin, &last, &[], "");
+    let known = async || {
+        let mut connection = Connection::open(shelves.origin).await.ok()?;
+        (connection.exchange(&request).await.ok()?.status == 200).then_some(())
+    };
+    within(KNOWN_WITHIN, known)
+        .await
+        .context("the shop does not know all products")
+}
