@@ -6,9 +6,10 @@ use crate::{
     carts::forget_old_carts,
     catalog::{Catalog, Nudge, keep_fresh},
     draws::{Draws, Entrance, NoticeBoard, keep_posted, run_draws, take_entries},
-    members::{Revoked, Tokens},
+    members::{Members, Passwords, Revoked, Sealer, Tokens},
     orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
     server,
+    settings::MemberSettings,
     store::{DrawStore, OrderReader, order_reader, read_orders},
 };
 use anyhow::Context;
@@ -66,6 +67,7 @@ pub async fn serve(settings: Settings, shutdown: Shutdown) -> anyhow::Result<()>
         pool: parts.pool.clone(),
     };
     let shop = shop(settings, parts, shutdown.token())?;
+    shutdown.spawn("sweep", Arc::clone(&shop.members).sweep(shutdown.token()));
     info!(address = %listen, "the shop listens");
     if let Some(address) = metrics_listen {
         let listener = TcpListener::bind(address).await;
@@ -190,6 +192,7 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
     let jwks = reqwest::Client::builder()
         .build()
         .context("make an HTTP client")?;
+    let members = members(&settings, &pool, revoked)?;
     let public_url = settings.public_url;
     Ok(Shop {
         draws,
@@ -206,7 +209,8 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
             public_url,
             clock: Arc::new(SystemClock),
         },
-        tokens: Tokens::new(settings.members.tokens, revoked),
+        members,
+        edge_secret: settings.members.edge_secret,
         passes: RemoteKeys::at(settings.jwks_url.clone(), jwks.clone()),
         webhook_secret: settings.webhook_secret,
         clock: Arc::new(SystemClock),
@@ -216,6 +220,28 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
         jwks,
         jwks_url: settings.jwks_url,
     })
+}
+
+/// What is done about members.
+fn members(settings: &Settings, pool: &PgPool, revoked: Arc<Revoked>) -> anyhow::Result<Arc<Members>> {
+    let MemberSettings {
+        personal,
+        index,
+        tokens,
+        ..
+    } = settings.members.clone();
+    Ok(Arc::new(Members {
+        pool: pool.clone(),
+        outbox: Outbox::new(Arc::clone(&personal)),
+        sealer: Sealer {
+            keys: personal,
+            index,
+        },
+        passwords: Passwords::new()?,
+        tokens: Tokens::new(tokens, revoked),
+        clock: Arc::new(SystemClock),
+        public_url: settings.public_url.clone(),
+    }))
 }
 
 /// Passes events on until it is told to stop. What was missed meanwhile is read from the database: the catalog is,

@@ -18,4 +18,8 @@ mod store;
 mod web;
 
 pub use app::serve;
+pub use members::{
+    reseal::{Resealing, reseal},
+    roles::{Promotion, promote},
+};
 pub use settings::Settings;

@@ -1,6 +1,6 @@
 //! The shop behind the gate.
 
-use catalog_api::{Settings, seed, serve, settings};
+use catalog_api::{Promotion, Resealing, Settings, promote, reseal, seed, serve, settings};
 use clap::{Parser, Subcommand};
 use process::{Exit, Shutdown};
 use std::{process::ExitCode, time::Duration};
@@ -29,6 +29,18 @@ enum Command {
     Migrate,
     /// Puts a demo product with its stock into the database, unless it is there.
     SeedDemo(seed::DemoProduct),
+    /// Members, from the command line.
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Seals all personal data anew under the first key of PERSONAL_DATA_KEYS, while the shop runs; may be stopped and run
+    /// again.
+    Reseal(Resealing),
+}
+
+#[derive(Debug, Subcommand)]
+enum MemberCommand {
+    /// Gives a member a role; the first admin is made that way.
+    Promote(Promotion),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +54,14 @@ fn main() -> ExitCode {
                 Ok(runtime.block_on(serve(settings, Shutdown::new(GRACE)))?)
             }
             Command::Migrate => Ok(runtime.block_on(seed::migrate(&settings::database_url()?))?),
+            Command::Member(MemberCommand::Promote(promotion)) => {
+                let keys = settings::personal_keys()?.into();
+                Ok(runtime.block_on(promote(&settings::database_url()?, &keys, &promotion))?)
+            }
+            Command::Reseal(resealing) => {
+                let keys = settings::personal_keys()?.into();
+                Ok(runtime.block_on(reseal(&settings::database_url()?, &keys, &resealing))?)
+            }
             Command::SeedDemo(product) => {
                 Ok(runtime.block_on(seed::demo(&settings::database_url()?, &product))?)
             }

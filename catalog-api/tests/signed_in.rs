@@ -153,7 +153,8 @@ async fn a_sign_in_that_has_ended_is_told_to_edges_and_refused_here() {
     }
     assert_eq!(list("?since=1000").await.status, 410);
     assert_eq!(list("?since=soon").await.status, 410);
-    let refused = async || look(&shop, "ann", Some(&ann), NO_ORDER).await.status == 401;
+    let looks = || shop.by("ann", Method::GET, NO_ORDER).bearer_auth(&ann);
+    let refused = async || send(looks()).await.status == 401;
     eventually(SOON, "the token is refused", refused).await;
     let published = shop.get("/members/jwks.json").await.json();
     assert_eq!(published["keys"][0]["crv"], "Ed25519");

@@ -11,6 +11,7 @@ mod idempotency;
 mod key_state;
 pub mod limits;
 mod listing;
+pub mod member;
 mod offer;
 mod order_rules;
 mod prefer;

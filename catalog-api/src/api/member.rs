@@ -38,6 +38,7 @@ pub struct MaybeMember(pub Option<Member>);
 
 /// Somebody who is an operator, or more; any other member is answered 403.
 #[derive(Debug, Clone, Copy)]
+#[allow(dead_code, reason = "one extractor for each role")]
 pub struct Operator(pub Member);
 
 /// Somebody who is an admin; any other member is answered 403.
@@ -121,7 +122,7 @@ fn member(parts: &Parts, shop: &Shop) -> Result<Option<Member>, ApiProblem> {
     let now = shop.clock.unix_ms() / 1000;
     if parts.headers.contains_key(AUTHORIZATION) {
         let token = bearer(&parts.headers).ok_or_else(token_refused)?;
-        let read = shop.tokens.read(token, now).map_err(|error| {
+        let read = shop.members.tokens.read(token, now).map_err(|error| {
             debug!(%error, "an access token was refused");
             token_refused()
         })?;
@@ -130,7 +131,7 @@ fn member(parts: &Parts, shop: &Shop) -> Result<Option<Member>, ApiProblem> {
     let Some(token) = cookie(&parts.headers, ACCESS_COOKIE) else {
         return Ok(None);
     };
-    let read = shop.tokens.read(token, now).ok().map(Member::from);
+    let read = shop.members.tokens.read(token, now).ok().map(Member::from);
     if read.is_some() && !parts.method.is_safe() {
         same_origin::prove(&parts.headers, &shop.counter.public_url)?;
     }

@@ -21,7 +21,7 @@ use serde_json::json;
 )]
 pub async fn jwks(State(shop): State<SharedShop>) -> Response {
     let headers = [(CACHE_CONTROL, "public, max-age=60")];
-    (headers, Json(shop.tokens.jwks())).into_response()
+    (headers, Json(shop.members.tokens.jwks())).into_response()
 }
 
 #[derive(Debug, Deserialize)]

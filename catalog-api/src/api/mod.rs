@@ -1,12 +1,15 @@
 //! The HTTP surface.
 
 mod cart;
+mod client_address;
 mod document;
 mod draws;
+mod fields;
 mod health;
 mod layers;
 mod member;
 mod member_keys;
+mod members;
 mod offers;
 mod orders;
 mod prefer;
@@ -20,6 +23,7 @@ mod signals;
 mod stock;
 mod webhooks;
 
+pub use client_address::Peer;
 pub use document::{Kind, Refusals, Refuses};
 pub use draws::DrawView;
 pub use problems::ApiProblem;
@@ -30,7 +34,7 @@ pub use stock::StockListeners;
 use crate::{
     catalog::{Catalog, Nudge},
     draws::Draws,
-    members::Tokens,
+    members::Members,
     orders::{Counter, Intake},
     web,
 };
@@ -43,6 +47,7 @@ use clock::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
 use passes::RemoteKeys;
 use payments::webhooks::WebhookSecret;
+use secrecy::SecretString;
 use sqlx::PgPool;
 use std::sync::{Arc, atomic::AtomicBool};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -57,7 +62,8 @@ pub struct Shop {
     pub draws: Draws,
     pub counter: Counter,
     pub passes: RemoteKeys,
-    pub tokens: Tokens,
+    pub members: Arc<Members>,
+    pub edge_secret: Option<SecretString>,
     pub webhook_secret: WebhookSecret,
     pub clock: Arc<dyn Clock>,
     pub pool: PgPool,
@@ -97,6 +103,7 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(draws::receipt))
         .routes(routes!(webhooks::payments))
         .routes(routes!(member_keys::jwks))
+        .merge(members::routes())
         .routes(routes!(web::assets::asset))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

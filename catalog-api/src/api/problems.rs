@@ -115,6 +115,13 @@ impl ApiProblem {
         )
     }
 
+    /// Too much is under way just now.
+    pub fn busy(error: &dyn Error) -> Self {
+        log("too busy", error);
+        let detail = "The shop is very busy just now; try again in a moment.";
+        Self::later("busy", "Busy", detail)
+    }
+
     pub(super) fn not_confirmed(error: &dyn Error) -> Self {
         log("no confirm from the broker", error);
         let detail =

@@ -15,14 +15,18 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use sandbox_payments::{App, Settings};
 use sealing::{BlindIndex, KeyRing, Place, parse_ring};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, path::Path, time::Duration};
-use testbed::{BrokerNamespace, Database, MEMBER_SETTINGS, Process, Wire, eventually_some, free_address};
+use std::{net::SocketAddr, path::Path, process::Output, time::Duration};
+use testbed::{
+    BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilder, Wire, eventually_some, free_address,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Generous: other work may keep the machine busy.
 pub const SOON: Duration = Duration::from_secs(20);
+/// What the edge and the shop both know.
+pub const EDGE_SECRET: &str = "known to the edge and the shop";
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const CARD_PAID: &str = "4242 4242 4242 4242";
 const NEVER: u64 = u64::MAX / 1_000_000;
@@ -90,6 +94,33 @@ impl TestShop {
     pub async fn restart(&mut self) {
         self.process.kill_9();
         self.process = self.around.start_api(self.around.api).await;
+    }
+
+    /// The same with another setting.
+    pub async fn restart_with(&mut self, name: &str, value: &str) {
+        self.process.kill_9();
+        let program = self.around.api(self.around.api).env(name, value);
+        self.process = program.start().await;
+    }
+
+    /// Runs a command of the program to its end.
+    pub async fn command(&self, arguments: &[&str]) -> Output {
+        self.command_with(arguments, "MAIL_FROM", setting("MAIL_FROM"))
+            .await
+    }
+
+    /// The same with another setting.
+    pub async fn command_with(&self, arguments: &[&str], name: &str, value: &str) -> Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_catalog-api"));
+        command
+            .args(arguments)
+            .envs(MEMBER_SETTINGS)
+            .env("DATABASE_URL", self.around.database.url())
+            .env(name, value);
+        tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Puts a product up for sale and waits until the shop knows it.
@@ -199,12 +230,17 @@ impl Surroundings {
 
     /// Starts catalog-api at `listen`; another instance of the same shop when that is another address.
     pub async fn start_api(&self, listen: SocketAddr) -> Process {
+        self.api(listen).start().await
+    }
+
+    fn api(&self, listen: SocketAddr) -> ProcessBuilder {
         let mut program = Process::program("catalog-api", Path::new(env!("CARGO_BIN_EXE_catalog-api")));
         if listen == self.api {
             program = program.env("CATALOG_API_METRICS_LISTEN", self.metrics);
         }
         program
             .envs(MEMBER_SETTINGS)
+            .env("WAITING_ROOM_ORIGIN_SECRET", EDGE_SECRET)
             .env("SMTP_URL", format!("smtp://{}", self.smtp))
             .env("DRAW_KEYS", "1 gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8=")
             .env("CATALOG_API_LISTEN", listen)
@@ -220,8 +256,6 @@ impl Surroundings {
             .env("PAYMENTS_WEBHOOK_SECRET", SECRET)
             .env("LOG_FORMAT", "text")
             .ready_at(listen, "/readyz")
-            .start()
-            .await
     }
 
     pub async fn start_worker(&self) -> Process {

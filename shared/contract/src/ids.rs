@@ -98,6 +98,7 @@ slug!(
 /// Somebody who has an account: a UUID of version 7, drawn when the account is made, and told to nobody but its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = Uuid))]
 pub struct MemberId(Uuid);
 
 impl MemberId {

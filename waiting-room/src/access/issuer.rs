@@ -165,17 +165,9 @@ impl AccountIssuer {
 
     fn token_of<'a>(&self, head: &'a impl Head) -> Result<&'a str, NotKnown> {
         let token = match &self.config.token {
-            TokenPlace::Bearer => {
-                let mut values = head.values("authorization");
-                let token = values.next().and_then(bearer);
-                if token.is_some() && values.next().is_some() {
-                    return Err(NotKnown::Twice);
-                }
-                token
-            }
-            TokenPlace::Cookie(name) => {
-                find_cookie(head.values("cookie"), name).filter(|token| !token.is_empty())
-            }
+            TokenPlace::Bearer => only_bearer(head)?,
+            TokenPlace::Cookie(name) => in_cookie(head, name),
+            TokenPlace::BearerOrCookie(name) => only_bearer(head)?.or_else(|| in_cookie(head, name)),
         };
         let token = token.ok_or(NotKnown::NotSignedIn)?;
         std::str::from_utf8(token).map_err(|_| NotKnown::NotValid)
@@ -228,6 +220,20 @@ impl AccountIssuer {
             }
         }
     }
+}
+
+/// The token of `Authorization: Bearer`, which there may be once.
+pub(super) fn only_bearer(head: &impl Head) -> Result<Option<&[u8]>, NotKnown> {
+    let mut values = head.values("authorization");
+    let token = values.next().and_then(bearer);
+    if token.is_some() && values.next().is_some() {
+        return Err(NotKnown::Twice);
+    }
+    Ok(token)
+}
+
+fn in_cookie<'a>(head: &'a impl Head, name: &str) -> Option<&'a [u8]> {
+    find_cookie(head.values("cookie"), name).filter(|token| !token.is_empty())
 }
 
 /// The token of `Authorization: Bearer`; another scheme has nothing to do with us.
@@ -309,16 +315,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_looked_for_in_one_place() {
+    async fn a_token_is_looked_for_where_the_config_says() {
         let keys = KeyFile::named("place", &vectors()["jwks"]);
         let by_cookie = issuer(&keys.0, TokenPlace::Cookie("session".to_owned()));
         let by_header = issuer(&keys.0, TokenPlace::Bearer);
+        let by_either = issuer(&keys.0, TokenPlace::BearerOrCookie("session".to_owned()));
         let value = format!("a=b; session={}", vectors()["tokens"]["EdDSA"].as_str().unwrap());
         let cookie = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(&value).unwrap())]);
         let of =
             |scheme: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(scheme))]);
         let mut twice = bearer_of("EdDSA");
         twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        let mut both = cookie.clone();
+        both.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
         let signed_out = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static("session="))]);
         for (issuer, head, expected) in [
             (&by_cookie, &cookie, None),
@@ -331,6 +340,10 @@ mod tests {
             (&by_header, &of("Bearer x"), Some(NotKnown::NotValid)),
             (&by_header, &of("Bearer "), Some(NotKnown::NotValid)),
             (&by_header, &twice, Some(NotKnown::Twice)),
+            (&by_either, &cookie, None),
+            (&by_either, &bearer_of("EdDSA"), None),
+            (&by_either, &signed_out, Some(NotKnown::NotSignedIn)),
+            (&by_either, &both, Some(NotKnown::NotValid)),
         ] {
             assert_eq!(issuer.account(head, NOW).await.err(), expected, "{head:?}");
         }

@@ -1,6 +1,6 @@
 //! Which requests are for those only who are signed in.
 
-use super::{Account, AccountIssuer, Issuers, NotKnown, sign_in_address};
+use super::{Account, AccountIssuer, Issuers, NotKnown, issuer::only_bearer, sign_in_address};
 use crate::{
     config::{AccessConfig, AccessRule, TokenPlace},
     entrance::Head,
@@ -86,7 +86,7 @@ impl Rule {
         match account {
             Ok(account) if account.has_one_of(&self.config.roles) => Ok(Some(account)),
             Ok(_) => Err(Denied::NoRole),
-            Err(why) if self.lets_nobody_in(why) => Err(Denied::NotKnown {
+            Err(why) if self.lets_nobody_in(why, head) => Err(Denied::NotKnown {
                 why,
                 sign_in_url: self.sign_in_url.clone(),
             }),
@@ -96,11 +96,12 @@ impl Rule {
 
     /// Whether it matters that nobody is known. Where a token may be left out, a browser whose cookie is over is simply
     /// nobody; an app that sends a token means it to count, and is told that it does not.
-    fn lets_nobody_in(&self, why: NotKnown) -> bool {
-        let by_cookie = self
-            .issuer
-            .as_ref()
-            .is_some_and(|issuer| matches!(issuer.config().token, TokenPlace::Cookie(_)));
+    fn lets_nobody_in(&self, why: NotKnown, head: &impl Head) -> bool {
+        let by_cookie = match self.issuer.as_ref().map(|issuer| &issuer.config().token) {
+            Some(TokenPlace::Cookie(_)) => true,
+            Some(TokenPlace::BearerOrCookie(_)) => only_bearer(head) == Ok(None),
+            Some(TokenPlace::Bearer) | None => false,
+        };
         self.config.required || (why != NotKnown::NotSignedIn && !by_cookie)
     }
 }

@@ -43,6 +43,8 @@ pub enum TokenPlace {
     Bearer,
     /// A cookie of this name.
     Cookie(String),
+    /// `Authorization: Bearer`, or, where there is none, a cookie of this name.
+    BearerOrCookie(String),
 }
 
 /// Proof of work.
@@ -228,13 +230,21 @@ pub(super) fn read_token_place(notes: &mut Notes, place: &str, token: String) ->
     if token == bearer() {
         return TokenPlace::Bearer;
     }
-    let is_name = !token.is_empty() && token.bytes().all(is_token_byte);
+    let (either, name) = match token.strip_prefix("bearer or ") {
+        Some(name) => (true, name),
+        None => (false, token.as_str()),
+    };
+    let is_name = !name.is_empty() && name.bytes().all(is_token_byte);
     notes.check(
         &format!("{place}.token"),
         is_name,
         "must be \"bearer\" or the name of a cookie",
     );
-    TokenPlace::Cookie(token)
+    if either {
+        TokenPlace::BearerOrCookie(name.to_owned())
+    } else {
+        TokenPlace::Cookie(name.to_owned())
+    }
 }
 
 /// An address of another site, or a path of this one.

@@ -2,4 +2,4 @@
 
 mod revocations;
 
-pub use revocations::{Heard, is_forgotten, revocations_since};
+pub use revocations::{is_forgotten, revocations_since};

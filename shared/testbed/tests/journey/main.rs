@@ -9,8 +9,9 @@
 
 mod stack;
 
+use reqwest::Method;
 use serde_json::Value;
-use stack::{DECLINED, PAID, SOON, Shopper, Stack};
+use stack::{DECLINED, PAID, SOON, Shopper, Stack, read};
 use testbed::eventually;
 
 #[tokio::test]
@@ -91,4 +92,38 @@ async fn an_operators_change_reaches_the_shopper_within_a_second() {
     eventually(SOON, "the second place is open", open).await;
     let keys: Value = let_in.get("/.well-known/jwks.json").await.1;
     assert_eq!(keys["keys"][0]["crv"], "Ed25519");
+}
+
+#[tokio::test]
+async fn who_signs_out_everywhere_is_refused_at_the_edge_within_a_second() {
+    let stack = Stack::start(1).await;
+    let token = stack.signs_up("ann").await;
+    let me = |path: &str| stack.request(Method::GET, path).bearer_auth(&token);
+    assert_eq!(
+        read(stack.request(Method::GET, "/members/me")).await.0,
+        401,
+        "not signed in"
+    );
+    let (status, profile) = read(me("/members/me")).await;
+    assert_eq!(
+        (status, &profile["email"]),
+        (200, &"ann@x.example".into()),
+        "{profile}"
+    );
+    let by_cookie = stack
+        .request(Method::GET, "/members/me")
+        .header("Cookie", format!("member-access={token}"));
+    assert_eq!(read(by_cookie).await.0, 200);
+
+    let out = stack
+        .request(Method::DELETE, "/members/sessions")
+        .bearer_auth(&token);
+    assert_eq!(read(out).await.0, 204);
+    // An address that the shop does not have: what is answered 401 there is answered by the edge.
+    let refused_at_the_edge = async || {
+        let (status, problem) = read(me("/members/me/nothing-here")).await;
+        status == 401 && problem["type"] == "urn:problem:token-refused"
+    };
+    let second = std::time::Duration::from_secs(1);
+    eventually(second, "the edge refuses the token", refused_at_the_edge).await;
 }

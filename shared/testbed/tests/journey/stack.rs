@@ -1,5 +1,6 @@
 //! All programs of the product on free ports, with a copy of the servers of their own, and shoppers.
 
+use mailbox::Mails;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::{
@@ -30,6 +31,7 @@ pub struct Stack {
     _broker: BrokerNamespace,
     _redis: RedisNamespace,
     config: PathBuf,
+    mails: Mails,
 }
 
 impl Stack {
@@ -45,16 +47,19 @@ impl Stack {
         broker.own_queues(topology.queues());
         broker.own_exchanges(topology.exchanges());
         let [edge, admin, shop, worker, payments] = [(); 5].map(|()| free_address());
-        let config = config(shop);
+        let (metrics, mails) = (free_address(), Mails::default());
+        let config = config(shop, metrics);
         let wiring = Wiring {
             edge,
             admin,
             shop,
+            metrics,
             worker,
             payments,
             database: &database,
             broker: &broker,
             redis: &redis,
+            smtp: receive(mails.clone()).await,
         };
         wiring.prepare(stock).await;
         // Each as soon as it can be: the worker and the shop need the others to be ready themselves.
@@ -74,6 +79,7 @@ impl Stack {
             _broker: broker,
             _redis: redis,
             config,
+            mails,
         }
     }
 
@@ -82,6 +88,36 @@ impl Stack {
         let address = format!("http://{}/rooms/demo/limits", self.admin);
         let change = self.http.patch(address).bearer_auth(TOKEN).json(&limits);
         assert_eq!(change.send().await.unwrap().status(), 204);
+    }
+
+    /// A request past the waiting room.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.edge))
+    }
+
+    /// Somebody signs up, through the edge, with the code from the mail. Answers the access token.
+    pub async fn signs_up(&self, name: &str) -> String {
+        let email = format!("{name}@x.example");
+        let body = json!({ "email": email, "password": "correct horse battery", "name": name });
+        let begun = async || read(self.request(Method::POST, "/members").json(&body)).await;
+        // The edge was there before the shop, and has seen it unwell.
+        let (status, begun) = eventually_some(SOON, "a sign-up begins", async || {
+            let (status, body) = begun().await;
+            (status < 500).then_some((status, body))
+        })
+        .await;
+        assert_eq!(status, 202, "{begun}");
+        let code = eventually_some(SOON, "the code comes", async || {
+            let mails = self.mails.to(Some(&email));
+            mails
+                .first()
+                .and_then(|mail| Some(mail.subject.rsplit_once(": ")?.1.to_owned()))
+        })
+        .await;
+        let verify = json!({ "sign_up": begun["sign_up"], "code": code });
+        let (status, session) = read(self.request(Method::POST, "/members/verify").json(&verify)).await;
+        assert_eq!(status, 201, "{session}");
+        session["access_token"].as_str().unwrap().to_owned()
     }
 
     /// Units on hand, held and sold, as the database has them.
@@ -102,11 +138,13 @@ struct Wiring<'a> {
     edge: SocketAddr,
     admin: SocketAddr,
     shop: SocketAddr,
+    metrics: SocketAddr,
     worker: SocketAddr,
     payments: SocketAddr,
     database: &'a Database,
     broker: &'a BrokerNamespace,
     redis: &'a RedisNamespace,
+    smtp: SocketAddr,
 }
 
 impl Wiring<'_> {
@@ -154,6 +192,8 @@ impl Wiring<'_> {
         self.on_stores("catalog-api")
             .envs(MEMBER_SETTINGS)
             .env("CATALOG_API_LISTEN", self.shop)
+            .env("CATALOG_API_METRICS_LISTEN", self.metrics)
+            .env("SMTP_URL", format!("smtp://{}", self.smtp))
             .env(
                 "CATALOG_API_JWKS_URL",
                 format!("http://{}/.well-known/jwks.json", self.edge),
@@ -172,11 +212,25 @@ impl Wiring<'_> {
     }
 }
 
-fn config(shop: SocketAddr) -> PathBuf {
+/// A mail server.
+async fn receive(mails: Mails) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(mailbox::serve_smtp(listener, mails, CancellationToken::new()));
+    address
+}
+
+fn config(shop: SocketAddr, metrics: SocketAddr) -> PathBuf {
     let path = std::env::temp_dir().join(format!("journey-{}-{}.toml", std::process::id(), shop.port()));
     let text = format!(
         "[[origin]]\nname = \"shop\"\naddresses = [\"http://{shop}\"]\nhealth_path = \"/livez\"\n\
-         [[room]]\nid = \"demo\"\nusers_per_minute = 6000\nmax_active = 1\n"
+         [[issuer]]\nname = \"members\"\nissuer = \"catalog-api\"\naudience = \"shop\"\n\
+         jwks_url = \"http://{shop}/members/jwks.json\"\nrevocations_url = \"http://{metrics}/revocations\"\n\
+         token = \"bearer or member-access\"\nsign_in_url = \"/sign-in\"\n\
+         [[access]]\npath = \"/\"\nrequire = \"optional\"\n\
+         [[access]]\npath = \"/members/me\"\n\
+         [[room]]\nid = \"demo\"\nusers_per_minute = 6000\nmax_active = 1\n\
+         [[room.bypass]]\nname = \"members\"\npath = \"/members\"\n"
     );
     std::fs::File::create(&path)
         .unwrap()
@@ -306,7 +360,7 @@ impl<'a> Shopper<'a> {
     }
 }
 
-async fn read(request: RequestBuilder) -> (u16, Value) {
+pub async fn read(request: RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();
     (status, answer.json().await.unwrap_or_default())
