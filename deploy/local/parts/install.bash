@@ -10,8 +10,8 @@ install_what() {
     case $1 in
         servers) install_packages "$(missing_for_servers)" ;;
         measuring) install_packages "$(missing_for_measuring)" && install_k6 ;;
-        deny) install_deny ;;
-        fuzz) install_fuzz ;;
+        deny) install_cargo_tool cargo-deny "$cargo_deny_version" ;;
+        fuzz) install_cargo_tool cargo-fuzz "$cargo_fuzz_version" ;;
         *) die "cannot install '$1': servers, measuring, deny or fuzz" ;;
     esac
 }
@@ -126,18 +126,11 @@ install_k6() {
         env GOBIN="$bin_dir" go install "go.k6.io/k6@$k6_version" || die "could not build k6: see $logs_dir/install.log"
 }
 
-install_deny() {
+# usage: install_cargo_tool NAME VERSION
+install_cargo_tool() {
     require_cargo
-    ! command -v cargo-deny >/dev/null || return 0
-    [[ ! -x $bin_dir/cargo-deny ]] || return 0
-    say "  building cargo-deny (some minutes) ..."
-    cargo install --locked --root "$local_dir" "cargo-deny@$cargo_deny_version"
-}
-
-install_fuzz() {
-    require_cargo
-    ! command -v cargo-fuzz >/dev/null || return 0
-    [[ ! -x $bin_dir/cargo-fuzz ]] || return 0
-    say "  building cargo-fuzz (some minutes) ..."
-    cargo install --locked --root "$local_dir" "cargo-fuzz@$cargo_fuzz_version"
+    ! command -v "$1" >/dev/null || return 0
+    [[ ! -x $bin_dir/$1 ]] || return 0
+    say "  building $1 (some minutes) ..."
+    cargo install --locked --root "$local_dir" "$1@$2"
 }

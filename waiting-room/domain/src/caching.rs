@@ -8,4 +8,4 @@ mod target;
 
 pub use directives::Directives;
 pub use freshness::{CacheTimes, Lifetime, NotKept, Said};
-pub use target::{QueryRule, covers, keyed_target};
+pub use target::{QueryRule, keyed_target};

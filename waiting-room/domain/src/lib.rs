@@ -15,6 +15,7 @@ mod history;
 mod invitation;
 mod lane;
 mod line;
+mod location;
 mod method;
 mod moment;
 mod origin;
@@ -40,7 +41,7 @@ pub use autopilot::{
     Autopilot, AutopilotRule, AutopilotState, NotAState, Reading, Reason, SignalName, Signals, Step, Targets,
 };
 pub use bypass::{BypassToken, RuleTag};
-pub use caching::{CacheTimes, Directives, Lifetime, NotKept, QueryRule, Said, covers, keyed_target};
+pub use caching::{CacheTimes, Directives, Lifetime, NotKept, QueryRule, Said, keyed_target};
 pub use call_log::{CallLog, CallLogError};
 pub use control::{Control, ControlChange, MESSAGE_MAX_CHARS, NoSuchSwitch, Rules, Switch};
 pub use estimate::{PollPacing, WaitRange, wait_range};
@@ -51,6 +52,7 @@ pub use line::{
     Advance, Claim, ClaimOutcome, Held, Holder, HolderJoin, JoinGroup, JoinOutcome, LaneMarks, LineState,
     Marks, Renewal,
 };
+pub use location::{covers, fits_host, host_name};
 pub use method::{Method, NoSuchMethod};
 pub use moment::Moment;
 pub use origin::{

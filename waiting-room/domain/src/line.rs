@@ -5,6 +5,7 @@ use crate::{
     ControlChange, Decision, LANES_MAX, Lane, LaneId, Moment, Rounds, SessionId, SessionRule, Snapshot,
     TicketId,
 };
+use fairness::hex::Hex;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -75,7 +76,7 @@ pub struct Holder(pub [u8; 16]);
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

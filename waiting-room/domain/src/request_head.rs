@@ -53,6 +53,9 @@ pub fn read_head(bytes: &[u8], limits: &HeadLimits) -> HeadRead {
     }
 }
 
+/// What is longer than this is no method.
+const METHOD_MAX: usize = 32;
+
 /// What the headers have said so far of where the request goes and how long it is.
 #[derive(Default)]
 struct Framing<'a> {
@@ -107,8 +110,7 @@ fn unfinished(line: &[u8], is_first: bool, limits: &HeadLimits) -> Result<(), He
     }
     if is_first {
         let target = text.iter().skip_while(|byte| **byte != b' ').count();
-        // A method may be as long as a name; what is longer is none.
-        if target == 0 && text.len() > 32 {
+        if target == 0 && text.len() > METHOD_MAX {
             return Err(Malformed("it does not begin with a method"));
         }
         if target > limits.target_bytes + " HTTP/1.1".len() + 1 {
@@ -127,7 +129,7 @@ fn request_line<'a>(line: &'a [u8], limits: &HeadLimits) -> Result<RequestLine<'
             "the first line is not a method, a target and a version",
         ));
     };
-    if !is_token(method) {
+    if !is_token(method) || method.len() > METHOD_MAX {
         return Err(Malformed("it does not begin with a method"));
     }
     if target.len() > limits.target_bytes {

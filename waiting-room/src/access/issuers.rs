@@ -59,13 +59,10 @@ impl Issuers {
 impl Running {
     fn start(config: IssuerConfig, clock: Arc<dyn Clock>, shutdown: &Shutdown) -> anyhow::Result<Self> {
         let issuer = Arc::new(AccountIssuer::new(config)?);
-        let (process, stop) = (shutdown.token(), shutdown.token().child_token());
+        let stop = shutdown.token().child_token();
         let (followed, stopped) = (Arc::clone(&issuer), stop.clone());
-        shutdown.spawn("follow an issuer", async move {
+        shutdown.spawn_until("follow an issuer", stop.clone(), async move {
             follow(&followed, clock.as_ref(), &stopped).await;
-            drop(followed);
-            // A task that ends before the process does would end it.
-            process.cancelled().await;
             Ok(())
         });
         Ok(Self {

@@ -5,7 +5,7 @@
 
 use crate::{
     config::{Per, RateRule},
-    entrance::household,
+    entrance::{household, limits::settle},
     reply::Reply,
 };
 use contract::Problem;
@@ -208,18 +208,6 @@ fn fields(covering: &[(&Rule, Arc<AtomicU64>)], now: Moment) -> LimitFields {
     named
         .filter_map(|(name, value)| Some((name, value.ok()?)))
         .collect()
-}
-
-/// Replaces a debt by the next one; many may do so at once.
-fn settle(debt: &AtomicU64, admit: impl Fn(u64) -> Result<u64, Duration>) -> Result<(), Duration> {
-    let mut known = debt.load(Ordering::Relaxed);
-    loop {
-        let next = admit(known)?;
-        match debt.compare_exchange_weak(known, next, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => return Ok(()),
-            Err(changed) => known = changed,
-        }
-    }
 }
 
 #[cfg(test)]

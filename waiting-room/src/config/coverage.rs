@@ -2,6 +2,7 @@
 
 use super::{entrance::read_method, validate::Notes};
 use http::Method;
+use waiting_room_domain::{covers, fits_host};
 
 /// The requests that a rule covers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,11 +18,9 @@ pub struct Coverage {
 impl Coverage {
     /// Whether it is about a request to this host (without port) and plain path.
     pub fn covers(&self, host: &str, path: &str, method: &Method) -> bool {
-        let host_fits = self
-            .host
-            .as_deref()
-            .is_none_or(|own| own.eq_ignore_ascii_case(host));
-        host_fits && is_below(path, &self.path) && self.has_method(method)
+        fits_host(self.host.as_deref(), host)
+            && covers(&self.path, path.as_bytes())
+            && self.has_method(method)
     }
 
     /// The more of a request it names, the more it counts: a host before a path, a longer path before a shorter one,
@@ -49,13 +48,6 @@ impl Coverage {
         };
         self.methods.is_empty() || self.methods.contains(asked) || self.methods.contains(method)
     }
-}
-
-/// Whether `path` is `root` or below it: `/shop` means `/shop` and `/shop/cart`, not `/shopping`.
-fn is_below(path: &str, root: &str) -> bool {
-    let root = root.trim_end_matches('/');
-    path.strip_prefix(root)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Reads what a rule covers; `place` is the rule, for mistakes. Nothing if some of it cannot be read: a condition less would

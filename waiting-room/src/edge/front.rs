@@ -38,7 +38,7 @@ use std::{
     time::Duration,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use waiting_room_domain::{HeadRead, read_head};
+use waiting_room_domain::{HeadRead, host_name, read_head};
 
 /// A listener who does not take an event for so long is gone.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
@@ -294,10 +294,7 @@ fn elsewhere(head: &[u8], port: u16) -> Reply {
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("host"))
         .map_or("", |(_, value)| value.trim());
-    let name = match host.rsplit_once(':') {
-        Some((name, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let name = host_name(host);
     let place = match port {
         443 => format!("https://{name}{path}"),
         _ => format!("https://{name}:{port}{path}"),

@@ -10,12 +10,22 @@
 use super::plain_head::{Action, PlainHead, header_space};
 use crate::entrance::Head;
 use bytes::BytesMut;
-use http::HeaderValue;
+use http::{
+    HeaderValue,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+};
 use pingora_core::protocols::http::v1::server::HttpSession;
 use std::sync::LazyLock;
 use tokio::{
     io::duplex,
     runtime::{Builder, Runtime},
+};
+use waiting_room_domain::{HeadLimits, HeadRead, read_head};
+
+const LIMITS: HeadLimits = HeadLimits {
+    bytes: 4_096,
+    target_bytes: 1_024,
+    headers: 32,
 };
 
 /// Headers that anybody here asks for.
@@ -51,6 +61,44 @@ pub fn head(bytes: &[u8]) {
     let path = format!("/.waiting-room/{}/{suffix}", plain.room);
     by_lines(bytes, method, &path);
     RUNTIME.block_on(by_the_proxy(bytes, &plain, method, &path));
+}
+
+/// Reads any request's head. What goes on to the proxy ends for it at the same byte, and not before; and nothing in it says
+/// the length of its body in two ways.
+pub fn request(bytes: &[u8]) {
+    let HeadRead::Whole(length) = read_head(bytes, &LIMITS) else {
+        return;
+    };
+    for cut in [length - 1, length / 2, length.min(3)] {
+        assert_eq!(
+            read_head(&bytes[..cut], &LIMITS),
+            HeadRead::Partial,
+            "cut at {cut}"
+        );
+    }
+    RUNTIME.block_on(async {
+        let shorter = as_the_proxy(&bytes[..length - 1]).await;
+        assert!(shorter.is_none(), "the proxy needs no more");
+        let Some(session) = as_the_proxy(&bytes[..length]).await else {
+            return;
+        };
+        let headers = &session.req_header().headers;
+        let (hosts, lengths) = (headers.get_all(HOST), headers.get_all(CONTENT_LENGTH));
+        assert!(hosts.iter().count() <= 1, "one host");
+        let framings = lengths.iter().count() + headers.get_all(TRANSFER_ENCODING).iter().count();
+        assert!(framings <= 1, "one length");
+    });
+}
+
+/// What the proxy makes of these bytes, when nothing more comes; nothing if that is no whole request.
+async fn as_the_proxy(bytes: &[u8]) -> Option<HttpSession> {
+    let (client, server) = duplex(1);
+    drop(client);
+    let mut session = HttpSession::new(Box::new(server));
+    session.set_pipelined_prefix(BytesMut::from(bytes));
+    let read = session.read_request().await.ok()??;
+    assert_eq!(read, bytes.len());
+    Some(session)
 }
 
 /// As the grammar of RFC 9112 has it, without anything that it merely tolerates.

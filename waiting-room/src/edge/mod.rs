@@ -20,7 +20,7 @@ mod tls;
 mod to_origin;
 mod visitor;
 
-pub use cache::{Cache, routes as cache_routes};
+pub use cache::Cache;
 pub use drain::{Drain, SharedDrain};
 pub use origins::{BreakerReport, OriginReport, Origins, ServerReport, ServerState};
 pub use serve::{Parts, Succession, serve};

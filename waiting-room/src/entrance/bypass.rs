@@ -5,7 +5,7 @@ use crate::config::BypassRule;
 use http::Method;
 use metrics::Counter;
 use std::net::IpAddr;
-use waiting_room_domain::{BypassToken, Moment, RoomTag, RuleTag, SealKeys};
+use waiting_room_domain::{BypassToken, Moment, RoomTag, RuleTag, SealKeys, covers};
 
 /// Where a visitor shows a bypass token.
 pub const BYPASS_HEADER: &str = "waiting-room-bypass";
@@ -69,19 +69,15 @@ impl Bypasses {
 impl BypassRule {
     /// Whether every condition holds that needs no token.
     fn fits(&self, method: &Method, path: &str, address: Option<IpAddr>) -> bool {
-        let path_fits = self.path.as_deref().is_none_or(|root| is_below(path, root));
+        let path_fits = self
+            .path
+            .as_deref()
+            .is_none_or(|root| covers(root, path.as_bytes()));
         let method_fits = self.methods.is_empty() || self.methods.contains(method);
         let from_there = |address: IpAddr| self.addresses.iter().any(|network| network.contains(&address));
         let address_fits = self.addresses.is_empty() || address.is_some_and(from_there);
         path_fits && method_fits && address_fits
     }
-}
-
-/// Whether `path` is `root` or below it: `/shop` means `/shop` and `/shop/cart`, not `/shopping`.
-fn is_below(path: &str, root: &str) -> bool {
-    let root = root.trim_end_matches('/');
-    path.strip_prefix(root)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -97,7 +97,10 @@ impl PollLimit {
 }
 
 /// Replaces a debt by the next one; many may do so at once.
-fn settle(debt: &AtomicU64, admit: impl Fn(u64) -> Result<u64, Duration>) -> Result<(), Duration> {
+///
+/// # Errors
+/// What `admit` says: how long to wait.
+pub fn settle(debt: &AtomicU64, admit: impl Fn(u64) -> Result<u64, Duration>) -> Result<(), Duration> {
     let mut known = debt.load(Ordering::Relaxed);
     loop {
         let next = admit(known)?;

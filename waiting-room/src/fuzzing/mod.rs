@@ -17,7 +17,7 @@ mod entrance;
 mod request;
 mod tokens;
 
-pub use crate::edge::fuzzing::head;
+pub use crate::edge::fuzzing::{head, request};
 pub use config::config;
 pub use entrance::{invitation, proof};
 pub use request::{cookies, path};
@@ -70,8 +70,9 @@ mod tests {
 
     #[test]
     fn every_kept_input_keeps_every_promise() {
-        let targets: [Target; 8] = [
+        let targets: [Target; 9] = [
             ("head", super::head),
+            ("request", super::request),
             ("ticket", super::ticket),
             ("pass", super::pass),
             ("proof", super::proof),

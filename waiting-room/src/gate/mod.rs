@@ -38,6 +38,7 @@ use http::{HeaderMap, HeaderValue, Method, header::ACCEPT, header::HOST, request
 use passes::Verifier;
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashMap, sync::Arc};
+use waiting_room_domain::host_name;
 
 const TEXT_HTML: &[u8] = b"text/html";
 
@@ -243,10 +244,7 @@ fn host(request: &Parts) -> &str {
         .and_then(|host| host.to_str().ok())
         .or(request.uri.host())
         .unwrap_or("");
-    let host = match named.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => named,
-    };
+    let host = host_name(named);
     host.strip_suffix('.').unwrap_or(host)
 }
 

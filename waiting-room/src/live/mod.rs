@@ -193,7 +193,7 @@ impl Live {
             budget_per_second: config.poll_budget_per_second,
         };
         // Rooms may name origins that are new.
-        self.origins.apply(&config.origins).await;
+        let origins_changed = self.origins.apply(&config.origins).await;
         let rooms = before.rooms.with(&config.rooms, pacing, &self.ground)?;
         rooms.seen(patience).await;
         let new: Vec<Arc<Room>> = rooms
@@ -211,6 +211,10 @@ impl Live {
         };
         self.gate.replace(Arc::clone(&gate));
         self.cache.adopt(&config.cache);
+        if origins_changed {
+            // What another server said is no answer of this one.
+            self.cache.purge(None);
+        }
         before.rooms.make_way_for(&gate.rooms);
         Ok(())
     }

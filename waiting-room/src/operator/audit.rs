@@ -1,7 +1,8 @@
 //! Who changed what, and the way back.
 
 use super::{
-    Answer, Operator, actor::Operating, body, config::VersionBody, find, levers::pull, not_found, silent,
+    Answer, Back, Operator, actor::Operating, body, config::VersionBody, find, levers::pull, not_found,
+    silent,
 };
 use crate::store::{Attribution, CHANGES_MAX, RoomChange};
 use axum::{
@@ -11,7 +12,7 @@ use axum::{
     response::IntoResponse,
 };
 use contract::RoomId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{cmp::Reverse, sync::Arc};
 use waiting_room_domain::{Control, ControlChange};
 
@@ -30,17 +31,9 @@ struct ChangeBody {
     changes: Vec<String>,
 }
 
-/// What to go back to.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Back {
-    version: u64,
-}
-
 impl ChangeBody {
     fn of_room(room: &RoomId, change: RoomChange) -> Self {
-        let mut changes = between(&change.before, &change.after);
-        changes.extend(change.deed);
+        let changes = between(&change.before, &change.after);
         Self {
             room: Some(room.to_string()),
             version: change.version,

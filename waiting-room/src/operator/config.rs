@@ -1,6 +1,6 @@
 //! The config by the operators' API: what is in force, another one, and what there was before.
 
-use super::{Answer, Operator, actor::Operating, body, not_found, silent};
+use super::{Answer, Back, Operator, actor::Operating, body, not_found, silent};
 use crate::{
     config::live::to_json,
     live::{Asked, Changed, Refused},
@@ -32,13 +32,6 @@ pub(super) struct How {
     check: bool,
     /// Rooms may be removed, and what they guard opened.
     allow_removal: bool,
-}
-
-/// What to go back to.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Back {
-    version: u64,
 }
 
 /// A version in a list.

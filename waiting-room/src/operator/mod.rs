@@ -4,6 +4,7 @@
 mod actor;
 mod audit;
 mod bodies;
+mod cache;
 mod config;
 mod levers;
 mod tokens;
@@ -11,7 +12,7 @@ mod tokens;
 pub use tokens::AdminTokens;
 
 use crate::{
-    edge::{Cache, OriginReport, Origins, SharedDrain, cache_routes},
+    edge::{Cache, OriginReport, Origins, SharedDrain},
     gate::Gate,
     live::Live,
     rooms::{Room, View},
@@ -23,13 +24,13 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest, Path, Request, State, rejection::JsonRejection},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{get, patch, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use bodies::RoomBody;
 use contract::Problem;
 use metrics_exporter_prometheus::PrometheusHandle;
 use process::ProblemResponse;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;
 
 /// No change of a room is longer than this.
@@ -61,6 +62,13 @@ impl Operator {
     }
 }
 
+/// What to go back to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Back {
+    version: u64,
+}
+
 type Answer = Result<Response, ProblemResponse>;
 
 /// The routes. All but `/livez` and `/readyz` want `Authorization: Bearer <token>`.
@@ -88,7 +96,7 @@ pub fn router(operator: Operator) -> Router {
         .route("/config/versions/{version}", get(config::version))
         .route("/origins", get(origins))
         .route("/metrics", get(metrics))
-        .merge(cache_routes(Arc::clone(&operator.cache)))
+        .route("/cache", delete(cache::purge))
         .merge(configs)
         .route_layer(from_fn_with_state(Arc::clone(&operator), authorise));
     Router::new()

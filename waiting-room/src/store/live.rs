@@ -71,8 +71,6 @@ pub struct RoomChange {
     pub at: Moment,
     /// Who and why.
     pub by: Attribution,
-    /// What was done, if it was something else than changing the control.
-    pub deed: Option<String>,
     /// How it was.
     pub before: Control,
     /// How it is since then.
@@ -85,9 +83,6 @@ pub struct Note {
     /// Who and why.
     #[serde(flatten)]
     pub by: Attribution,
-    /// What was done, if it was something else than changing the control.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deed: Option<String>,
     /// Whether the line's public log is to say so, too.
     #[serde(skip)]
     pub in_log: bool,

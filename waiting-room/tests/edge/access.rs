@@ -499,14 +499,7 @@ async fn while_nobody_says_what_is_revoked_who_was_seen_goes_on() {
     let refused = ask(&known, &never_seen).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.headers().contains_key("retry-after"));
-    let metrics = known
-        .operate(Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = known.metrics().await;
     assert!(
         metrics.contains("waiting_room_revocations_silent{issuer=\"members\"} 1"),
         "{metrics}"

@@ -380,12 +380,7 @@ async fn a_bypass_goes_past_the_line() {
     }
     let posted = edge.post("/health").send().await.unwrap();
     assert_eq!(posted.status(), StatusCode::TOO_MANY_REQUESTS);
-    let metrics = edge
-        .operate(reqwest::Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap();
-    let metrics = metrics.text().await.unwrap();
+    let metrics = edge.metrics().await;
     for line in [
         "waiting_room_bypassed_total{room=\"demo\",rule=\"health\"} 2",
         "waiting_room_bypassed_total{room=\"demo\",rule=\"partner\"} 1",

@@ -37,7 +37,7 @@ async fn put(edge: &Edge, query: &str, tag: &str, text: &str) -> Response {
 }
 
 /// Changes the config as it is, and answers the new version.
-async fn change(edge: &Edge, from: &str, to: &str) -> u64 {
+pub async fn change(edge: &Edge, from: &str, to: &str) -> u64 {
     let (tag, text) = shown(edge).await;
     assert!(text.contains(from), "{text}");
     done(put(edge, "", &tag, &text.replace(from, to)).await).await["version"]

@@ -22,6 +22,7 @@ mod fairness;
 mod fake_origin;
 mod fake_shop;
 mod harness;
+mod http2;
 mod issuer;
 mod live_config;
 mod name_server;

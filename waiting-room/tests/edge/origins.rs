@@ -7,7 +7,7 @@ use crate::{
     rough_server::{Manner, RoughServer},
 };
 use futures::future::join_all;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use std::{
     net::Ipv4Addr,
@@ -70,11 +70,8 @@ impl Shop {
         assert_eq!(without_pass.status(), StatusCode::TOO_MANY_REQUESTS);
     }
 
-    async fn metric(&self, line: &str) -> f64 {
-        let metrics = self.edge.operate(Method::GET, "/metrics").send().await.unwrap();
-        let metrics = metrics.text().await.unwrap();
-        let found = metrics.lines().find_map(|found| found.strip_prefix(line));
-        found.map_or(0.0, |value| value.trim().parse().unwrap())
+    async fn metric(&self, name: &str) -> f64 {
+        self.edge.metric(name).await.unwrap_or(0.0)
     }
 
     /// Asks `count` times by several shoppers at once, and calls `between` whenever one was answered. Everybody must be

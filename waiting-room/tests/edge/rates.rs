@@ -70,12 +70,7 @@ async fn a_client_is_told_what_is_left_and_then_when_to_come_again() {
         "",
         "what no rule covers says nothing"
     );
-    let metrics = edge
-        .operate(reqwest::Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap();
-    let metrics = metrics.text().await.unwrap();
+    let metrics = edge.metrics().await;
     assert!(
         metrics.contains("waiting_room_rate_refused_total{rule=\"api\"} 1"),
         "{metrics}"

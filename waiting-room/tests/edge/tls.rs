@@ -43,18 +43,19 @@ impl Drop for Folder {
     }
 }
 
-struct Secure {
-    tls: SocketAddr,
+/// An edge that is reached by TLS.
+pub struct Secure {
+    pub tls: SocketAddr,
     plain: SocketAddr,
     admin: SocketAddr,
     process: Process,
     folder: Folder,
-    certificate: Certificate,
+    pub certificate: Certificate,
     _config: ConfigFile,
 }
 
 impl Secure {
-    async fn start(more: &str, users_per_minute: u32) -> Self {
+    pub async fn start(more: &str, users_per_minute: u32) -> Self {
         let folder = Folder::new();
         let certificate = folder.certify("shop", "shop.example");
         folder.certify("other", "other.example");
@@ -97,12 +98,17 @@ impl Secure {
         edge
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("https://shop.example:{}{path}", self.tls.port())
     }
 
+    /// The file of a certificate.
+    pub fn chain(&self, name: &str) -> PathBuf {
+        self.folder.0.join(format!("{name}.pem"))
+    }
+
     /// A client that trusts only this certificate.
-    fn client(&self, host: &str, certificate: &Certificate) -> Client {
+    pub fn client(&self, host: &str, certificate: &Certificate) -> Client {
         process::install_tls();
         Client::builder()
             .tls_certs_only([certificate.clone()])

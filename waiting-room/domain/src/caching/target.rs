@@ -13,13 +13,6 @@ pub enum QueryRule {
     Only(Vec<String>),
 }
 
-/// Whether `prefix` is `path` or lies above it.
-pub fn covers(prefix: &str, path: &[u8]) -> bool {
-    let prefix = prefix.trim_end_matches('/').as_bytes();
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-}
-
 /// The path with the parameters that count, as the key has it and the origin is asked for it.
 pub fn keyed_target<'a>(target: &'a [u8], rule: &QueryRule) -> Cow<'a, [u8]> {
     let QueryRule::Only(names) = rule else {
@@ -47,22 +40,6 @@ mod tests {
 
     fn only(names: &[&str]) -> QueryRule {
         QueryRule::Only(names.iter().map(|name| (*name).to_owned()).collect())
-    }
-
-    #[test]
-    fn a_prefix_ends_at_a_slash() {
-        for (prefix, path, expected) in [
-            ("/", "/", true),
-            ("/", "/x", true),
-            ("/products", "/products", true),
-            ("/products/", "/products", true),
-            ("/products", "/products/1", true),
-            ("/products", "/productsale", false),
-            ("/products", "/%70roducts", false),
-            ("/products", "/x/products", false),
-        ] {
-            assert_eq!(covers(prefix, path.as_bytes()), expected, "{prefix} {path}");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the answer of an origin says about being kept, and what is said to visitors about where theirs came from.
 
-use super::store::{Windows, moment};
+use super::stored::{Windows, moment};
 use crate::config::CacheRule;
 use http::{
     HeaderMap, HeaderName, HeaderValue,

@@ -9,12 +9,12 @@
 //! windows, ranges) with a [`Store`] of our own.
 
 mod answer;
-mod operator;
 mod plan;
 mod stages;
+mod storage;
 mod store;
+mod stored;
 
-pub use operator::routes;
 pub(super) use plan::Plan;
 pub(super) use stages::Caching;
 
@@ -24,7 +24,8 @@ use clock::Clock;
 use metrics::Counter;
 use pingora_cache::lock::CacheLock;
 use std::{sync::Arc, time::Duration};
-use store::{Store, Stored};
+use store::Store;
+use stored::Stored;
 
 /// A fetch that takes longer than this no longer keeps others from trying.
 const FETCH_WITHIN: Duration = Duration::from_secs(10);
@@ -65,7 +66,6 @@ impl Cache {
     }
 
     /// Goes on with another config. What is kept stays if the rules do: under others its keys would mean other things.
-    /// Whoever changes what an origin is purges, too.
     pub fn adopt(&self, config: &CacheConfig) {
         let known = self.rules.load();
         let same = known.iter().map(AsRef::as_ref).eq(&config.rules);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use clock::ManualClock;
     use pingora_http::{RequestHeader, ResponseHeader};
-    use store::Windows;
+    use stored::Windows;
 
     fn config(paths: &[&str]) -> CacheConfig {
         let rule = |path: &&str| format!("[[cache]]\npath = \"{path}\"\nttl_ms = 1000\n");

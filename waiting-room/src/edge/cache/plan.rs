@@ -7,7 +7,7 @@ use http::{
 };
 use pingora_http::RequestHeader;
 use std::sync::Arc;
-use waiting_room_domain::{covers, keyed_target};
+use waiting_room_domain::{covers, fits_host, host_name, keyed_target};
 
 /// Longer ones are nobody's usual address, and not kept.
 const TARGET_MAX: usize = 4_096;
@@ -148,13 +148,8 @@ fn only_host(request: &Parts) -> Option<String> {
 
 /// The rule with the longest path, named hosts before any host.
 fn covering<'a>(rules: &'a [Arc<CacheRule>], host: &str, path: &[u8]) -> Option<&'a Arc<CacheRule>> {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let fits = |rule: &&Arc<CacheRule>| {
-        rule.host.as_ref().is_none_or(|host| host == name) && covers(&rule.path, path)
-    };
+    let name = host_name(host);
+    let fits = |rule: &&Arc<CacheRule>| fits_host(rule.host.as_deref(), name) && covers(&rule.path, path);
     rules
         .iter()
         .filter(fits)

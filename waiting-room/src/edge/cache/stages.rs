@@ -3,7 +3,7 @@
 use super::{
     Cache, Plan, WAIT_AT_MOST,
     answer::{self, CACHE_STATUS, Source},
-    store::{Stored, Windows, seconds_until, unix_ms},
+    stored::{Stored, Windows, seconds_until, unix_ms},
 };
 use bytes::Bytes;
 use http::{

@@ -67,8 +67,8 @@ impl Origins {
     }
 
     /// From now on these are the origins. One that is as it was goes on undisturbed; one that changed keeps what is
-    /// known of its servers, and requests under way end as they began.
-    pub async fn apply(&self, origins: &[config::Origin]) {
+    /// known of its servers, and requests under way end as they began. Answers whether any is another than before.
+    pub async fn apply(&self, origins: &[config::Origin]) -> bool {
         let _one_at_a_time = self.changing.lock().await;
         let before = self.set.load_full();
         let before = &before;
@@ -81,7 +81,13 @@ impl Origins {
                 known => Arc::new(self.begin(config, known.map(|running| &*running.origin)).await),
             }
         });
-        self.set.store(Arc::new(join_all(next).await));
+        let next = join_all(next).await;
+        let as_before = next.len() == before.len()
+            && next
+                .iter()
+                .all(|origin| before.iter().any(|known| Arc::ptr_eq(origin, known)));
+        self.set.store(Arc::new(next));
+        !as_before
     }
 
     /// How they are.

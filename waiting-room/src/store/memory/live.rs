@@ -23,7 +23,6 @@ impl Changes {
             version: self.count,
             at,
             by: note.by.clone(),
-            deed: note.deed.clone(),
             before,
             after,
         });

@@ -126,7 +126,6 @@ fn read_change(text: &str) -> Option<RoomChange> {
         version: version.parse().ok()?,
         at: moment(&at, Operation::Control).ok()?,
         by: note.by,
-        deed: note.deed,
         before: read_control(&before)?,
         after: read_control(&after)?,
     })

@@ -1,10 +1,9 @@
 //! What operators can do to the cache: make it forget.
 
-use super::Cache;
+use super::{Operator, actor::Operating};
 use axum::{
-    Json, Router,
+    Json,
     extract::{Query, State, rejection::QueryRejection},
-    routing::delete,
 };
 use contract::Problem;
 use process::ProblemResponse;
@@ -12,19 +11,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// What to forget; everything if no path is named.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct What {
+pub(super) struct What {
     path: Option<String>,
 }
 
-/// `DELETE /cache` and `DELETE /cache?path=/products`, for whoever puts them behind the operator's token.
-pub fn routes<S: Clone + Send + Sync + 'static>(cache: Arc<Cache>) -> Router<S> {
-    Router::new().route("/cache", delete(purge)).with_state(cache)
-}
-
-async fn purge(
-    State(cache): State<Arc<Cache>>,
+/// `DELETE /cache` and `DELETE /cache?path=/products`. It changes no rule, so it is no version of anything: who did it stands
+/// in the log of this edge.
+pub(super) async fn purge(
+    State(operator): State<Arc<Operator>>,
+    Operating(by): Operating,
     what: Result<Query<What>, QueryRejection>,
 ) -> Result<Json<Value>, ProblemResponse> {
     let path = what.ok().map(|Query(what)| what.path);
@@ -34,7 +32,13 @@ async fn purge(
             problem.detail("Name a path that begins with /, or nothing for everything."),
         ));
     };
-    let removed = cache.purge(path.as_deref());
-    tracing::info!(path, removed, "an operator purges the cache");
+    let removed = operator.cache.purge(path.as_deref());
+    tracing::info!(
+        actor = by.actor,
+        reason = by.reason,
+        path,
+        removed,
+        "an operator purges the cache"
+    );
     Ok(Json(json!({ "removed": removed })))
 }
