@@ -83,6 +83,11 @@ impl Cache {
             .purge(|key| path.is_none_or(|path| plan::lies_below(key, path)))
     }
 
+    /// Whether anything may be kept.
+    pub(super) fn has_rules(&self) -> bool {
+        !self.rules.load().is_empty()
+    }
+
     /// The answer that is kept for a request, if it is fresh: one lookup.
     pub(super) fn fresh(&self, plan: &Plan) -> Option<Arc<Stored>> {
         let stored = self.store.get(&plan.key)?;
