@@ -206,7 +206,7 @@ impl Front {
                 self.answer(&read)
             };
             let answer = match plain {
-                None if self.is_last(&visitor.requests) => None,
+                None if self.is_last(&visitor.requests) || !self.may_be_kept(&read) => None,
                 None => Box::pin(self.kept(&read, visitor.peer)).await,
                 Some(Plain::Answer(answer)) => Some(answer),
                 // What only some requests need is not carried along by all.

@@ -17,13 +17,20 @@ use std::net::IpAddr;
 use waiting_room_domain::{HeadRead, read_head};
 
 impl Front {
+    /// Whether it is worth looking for an answer: cheap, for the many requests for which it is not.
+    pub(super) fn may_be_kept(&self, bytes: &[u8]) -> bool {
+        let target = bytes.strip_prefix(b"GET ").unwrap_or_default();
+        let path = target
+            .split(|byte| b" ?".contains(byte))
+            .next()
+            .unwrap_or_default();
+        // By TLS there is more to say.
+        self.tls.is_none() && self.cache.may_keep(path)
+    }
+
     /// The whole answer to a plain request for something that is kept, as far as the gate lets its visitor pass; nothing
     /// when the proxy is to see to it.
     pub(super) async fn kept(&self, bytes: &[u8], peer: Option<IpAddr>) -> Option<Vec<u8>> {
-        // By TLS there is more to say.
-        if self.tls.is_some() || !self.cache.has_rules() {
-            return None;
-        }
         let mut space = header_space();
         let plain = PlainGet::read(bytes, &mut space)?;
         if read_head(bytes, &self.limits.head) != HeadRead::Whole(bytes.len()) {
