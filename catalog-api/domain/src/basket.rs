@@ -242,7 +242,7 @@ mod tests {
             product_id: product.parse().unwrap(),
             name: String::new(),
             quantity,
-            unit_price: contract::Money::new(1, "KRW".parse().unwrap()),
+            unit_price: Money::new(1, "KRW".parse().unwrap()),
         };
         let basket = json!({"lines":[{"product_id":"a","quantity":1},{"product_id":"b","quantity":2}]});
         let basket = parse(basket).unwrap();

@@ -8,7 +8,7 @@ use crate::{
     nginx::Nginx,
     report::{median, print, rounded, say},
     scratch::Scratch,
-    shelves::Shelves,
+    shelves::{Door, Shelves},
     shop::PRODUCT,
     wrk::{THREADS, Wrk},
 };
@@ -23,34 +23,31 @@ const LIST: &str = "/products?sort=price&category=category-3";
 
 pub async fn measure(plan: &CatalogPlan) -> anyhow::Result<Verdict> {
     let scratch = Scratch::new("catalog")?;
-    let keeping = Shelves::open(&scratch, plan.shoppers, true).await?;
-    let passing = Shelves::open(&Scratch::new("catalog-past")?, plan.shoppers, false).await?;
-    for shelves in [&keeping, &passing] {
-        say(&format!("putting up {} products ...", plan.products));
-        put_up(shelves, plan.products).await?;
-    }
+    let shelves = Shelves::open(&scratch, plan.shoppers).await?;
+    let aside = Scratch::new("catalog-past")?;
+    let passing = Door::open(&aside, shelves.origin, plan.shoppers, false).await?;
+    passing.leads_in().await?;
+    say(&format!("putting up {} products ...", plan.products));
+    put_up(&shelves, plan.products).await?;
     let detail = format!("/products/{PRODUCT}");
     let mut fields = vec![("bench", json!("catalog")), ("unit", json!("reads/s"))];
     for (name, path) in [("list", LIST), ("detail", detail.as_str())] {
-        let bytes = keeping.body_bytes(path).await?;
+        let bytes = shelves.door.body_bytes(path).await?;
         let nginx = Nginx::start(&scratch, bytes).await?;
-        let (kept, past) = (keeping.edge.public, passing.edge.public);
         let sides = [
-            ("kept", kept),
-            ("past", past),
-            ("shop", passing.origin),
-            ("reference", nginx.address),
+            ("kept", shelves.door.edge.public, &shelves.door),
+            ("past the cache", passing.edge.public, &passing),
+            ("shop alone", shelves.origin, &passing),
+            ("nginx", nginx.address, &passing),
         ];
-        let rates = rates(plan, &scratch, (&keeping, &passing), path, sides).await?;
+        let rates = rates(plan, &scratch, path, sides).await?;
         fields.extend(told(name, rates));
-        fields.push((
-            if name == "list" {
-                "list_bytes"
-            } else {
-                "detail_bytes"
-            },
-            json!(bytes),
-        ));
+        let bytes_of = if name == "list" {
+            "list_bytes"
+        } else {
+            "detail_bytes"
+        };
+        fields.push((bytes_of, json!(bytes)));
     }
     fields.extend([
         ("reference_is", json!("nginx return 200")),
@@ -64,35 +61,26 @@ pub async fn measure(plan: &CatalogPlan) -> anyhow::Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Reads a second of each side in its turn; the median of the rounds.
+/// Reads a second of each side in its turn, by those whom a door has let in; the median of the rounds.
 async fn rates(
     plan: &CatalogPlan,
     scratch: &Scratch,
-    (keeping, passing): (&Shelves, &Shelves),
     path: &str,
-    sides: [(&str, SocketAddr); 4],
+    sides: [(&str, SocketAddr, &Door); 4],
 ) -> anyhow::Result<[f64; 4]> {
     let mut measured = [const { Vec::new() }; 4];
     for round in 1..=plan.rounds {
-        for (number, (side, address)) in sides.iter().enumerate() {
-            let shelves = if *side == "kept" { keeping } else { passing };
-            let wrk = Wrk::new(
-                scratch,
-                "Cookie",
-                &shelves.cookies,
-                plan.connections,
-                plan.seconds,
-            )?;
-            let read = wrk
-                .load(&format!("http://{address}{path}"))
-                .await
-                .context(path.to_owned())?;
+        for (rates, (side, address, door)) in measured.iter_mut().zip(&sides) {
+            let wrk = Wrk::new(scratch, "Cookie", &door.cookies, plan.connections, plan.seconds)?;
+            let read = wrk.load(&format!("http://{address}{path}")).await;
+            let read = read.context(path.to_owned())?;
             say(&format!(
-                "round {round}: {side} {path}: {:.0}/s, p99 {} ms",
+                "round {round} of {}: {side} {path}: {:.0}/s (p99 {} ms)",
+                plan.rounds,
                 read.rate(),
                 read.p99_ms()
             ));
-            measured[number].push(read.rate());
+            rates.push(read.rate());
         }
     }
     Ok(measured.map(|rates| median(&rates)))

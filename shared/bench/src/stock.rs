@@ -20,19 +20,19 @@ const P99_MAX_MS: f64 = 20.0;
 
 pub async fn measure(plan: &StockPlan) -> anyhow::Result<Verdict> {
     let scratch = Scratch::new("stock")?;
-    let shelves = Shelves::open(&scratch, plan.shoppers, true).await?;
+    let shelves = Shelves::open(&scratch, plan.shoppers).await?;
     let path = format!("/products/{PRODUCT}/stock");
-    let bytes = shelves.body_bytes(&path).await?;
+    let bytes = shelves.door.body_bytes(&path).await?;
     let nginx = Nginx::start(&scratch, bytes).await?;
 
     let wrk = Wrk::new(
         &scratch,
         "Cookie",
-        &shelves.cookies,
+        &shelves.door.cookies,
         plan.connections,
         plan.seconds,
     )?;
-    let ours = format!("http://{}{path}", shelves.edge.public);
+    let ours = format!("http://{}{path}", shelves.door.edge.public);
     let theirs = format!("http://{}{path}", nginx.address);
     let (mut reads, mut references) = (Vec::new(), Vec::new());
     for round in 1..=plan.rounds {
@@ -57,7 +57,7 @@ pub async fn measure(plan: &StockPlan) -> anyhow::Result<Verdict> {
         seconds: plan.pace_seconds,
         connections: plan.connections,
     };
-    let paced = reading::read(shelves.edge.public, shelves.requests(&path), pace).await?;
+    let paced = reading::read(shelves.door.edge.public, shelves.door.requests(&path), pace).await?;
     print(&result(plan, bytes, (&reads, &references), &paced))?;
     let kept_up = paced.len() == u64::from(plan.reads) && quantile_ms(&paced, 0.99) < P99_MAX_MS;
     Ok(if kept_up { Verdict::Passed } else { Verdict::Failed })

@@ -5,6 +5,7 @@
 //! proxy is made for what goes further than this process. Both give the answers of the same functions of the [gate](crate::gate::Gate).
 
 use super::{
+    cache::Cache,
     connections::Connections,
     drain::{InFlight, SharedDrain},
     http2,
@@ -50,6 +51,8 @@ const LINGER: Duration = Duration::from_millis(500);
 pub(super) struct Front {
     pub(super) gate: Arc<CurrentGate>,
     pub(super) proxy: Arc<HttpProxy<Edge>>,
+    /// The proxy's, for what needs nothing else of it.
+    pub(super) cache: Arc<Cache>,
     /// Proxies in front, which say whom they speak for.
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) limits: Arc<ClientLimits>,
@@ -203,7 +206,8 @@ impl Front {
                 self.answer(&read)
             };
             let answer = match plain {
-                None => None,
+                None if self.is_last(&visitor.requests) || !self.may_be_kept(&read) => None,
+                None => Box::pin(self.kept(&read, visitor.peer)).await,
                 Some(Plain::Answer(answer)) => Some(answer),
                 // What only some requests need is not carried along by all.
                 Some(Plain::Join) => Box::pin(self.join(&read, visitor.peer)).await,

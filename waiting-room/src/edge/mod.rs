@@ -10,6 +10,7 @@ mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod http2;
+mod kept;
 mod origins;
 mod plain_head;
 mod proxy;

@@ -92,6 +92,30 @@ impl<'a> PlainHead<'a> {
     }
 }
 
+/// A plain request to read something that is not ours.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PlainGet<'a> {
+    pub(super) target: &'a str,
+    pub(super) headers: &'a [Header<'a>],
+}
+
+impl<'a> PlainGet<'a> {
+    /// The plain request that `bytes` are, if they are one from the first byte to the last.
+    pub(super) fn read(bytes: &'a [u8], space: &'a mut HeaderSpace<'a>) -> Option<Self> {
+        let target = bytes.strip_prefix(b"GET ")?;
+        let is_ours = target.starts_with(PREFIX.as_bytes());
+        if !target.starts_with(b"/") || is_ours || !bytes.ends_with(b"\r\n\r\n") || has_bare_line_feed(bytes)
+        {
+            return None;
+        }
+        let mut request = Request::new(&mut []);
+        let read = request.parse_with_uninit_headers(bytes, space).ok()?;
+        let is_whole = read == Status::Complete(bytes.len()) && request.version == Some(1);
+        let (target, headers): (_, &[Header<'a>]) = (request.path?, request.headers);
+        (is_whole && are_plain(headers, Action::Poll)).then_some(Self { target, headers })
+    }
+}
+
 impl Head for PlainHead<'_> {
     fn values(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
         let named = self.headers.iter().filter(move |header| is_named(header, name));
@@ -163,6 +187,29 @@ mod tests {
         assert_eq!(poll.values("cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
         let kept = POLL.replace("Host", "Connection: Keep-Alive\r\nHost");
         assert_eq!(action(kept.as_bytes()), Some(Action::Poll));
+    }
+
+    #[test]
+    fn a_plain_read_is_recognised_and_nothing_odd() {
+        let plain = POLL.replace("/.waiting-room/demo/status", "/products?a=b");
+        let read = |text: &str| {
+            let mut space = header_space();
+            let read = PlainGet::read(text.as_bytes(), &mut space)?;
+            Some((read.target.to_owned(), read.headers.len()))
+        };
+        assert_eq!(read(&plain), Some(("/products?a=b".to_owned(), 3)));
+        for odd in [
+            POLL.to_owned(),
+            plain.replace("GET", "HEAD"),
+            plain.replace("GET /", "GET http://shop/"),
+            plain.replace("HTTP/1.1", "HTTP/1.0"),
+            plain.replace("Host", "Upgrade: websocket\r\nHost"),
+            plain.replace("Host", "Content-Length: 0\r\nHost"),
+            plain.replace("Host", "Connection: close\r\nHost"),
+            plain.clone() + "x",
+        ] {
+            assert_eq!(read(&odd), None, "{odd:?}");
+        }
     }
 
     #[test]

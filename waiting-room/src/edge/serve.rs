@@ -115,7 +115,7 @@ fn add_services(server: &mut Server, config: &Config, parts: Parts) -> anyhow::R
     let limits = Arc::new(config.clients.clone());
     let edge = Edge {
         gate: Arc::clone(&gate),
-        cache,
+        cache: Arc::clone(&cache),
         origins,
         trusted_proxies: config.trusted_proxies.clone(),
         clients: Clients {
@@ -130,6 +130,7 @@ fn add_services(server: &mut Server, config: &Config, parts: Parts) -> anyhow::R
     let per_address = PerAddress::new(limits.connections_per_address, config.trusted_proxies.clone());
     let front = Front {
         gate,
+        cache,
         trusted_proxies: config.trusted_proxies.clone(),
         proxy: Arc::new(proxy),
         limits,

@@ -1,6 +1,6 @@
 //! Who may ask for something and how often, as requests meet it.
 
-use super::{Gate, Outcome, Passage, host, wants_page};
+use super::{Gate, Outcome, Passage, host, path, wants_page};
 use crate::{
     access::{Account, Counted, Denied, NotKnown, Who},
     entrance::Visitor,
@@ -40,6 +40,14 @@ impl Gate {
                 None => denied_problem(&denied),
             }
         })
+    }
+
+    /// Whether a request may be made and stands for no account, as far as the access rules go. To ask changes nothing.
+    pub async fn is_nobodys(&self, request: &Parts) -> bool {
+        match path::plain(request.uri.path()) {
+            Ok(plain) => matches!(self.account(request, &plain).await, Ok(None)),
+            Err(_) => false,
+        }
     }
 
     /// Lets a request on its way to the origin, if it is not one too many.

@@ -47,7 +47,8 @@ const KEYS_PAUSE: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Gate {
-    pub(super) fn now(&self) -> Moment {
+    /// What time it is.
+    pub fn now(&self) -> Moment {
         Moment::from_unix_ms(self.clock.unix_ms())
     }
 

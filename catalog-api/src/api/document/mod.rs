@@ -10,6 +10,7 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
+use catalog_domain::Sort;
 use contract::Problem;
 use std::sync::LazyLock;
 use utoipa::{
@@ -29,7 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
         description = "Products, stock, orders and payment. Errors are problem documents (RFC 9457), named by `type`."
     ),
     servers((url = "/", description = "This shop")),
-    components(schemas(Problem)),
+    components(schemas(Problem, Sort)),
     modifiers(&Securities)
 )]
 struct Frame;

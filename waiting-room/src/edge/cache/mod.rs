@@ -26,6 +26,7 @@ use pingora_cache::lock::CacheLock;
 use std::{sync::Arc, time::Duration};
 use store::Store;
 use stored::Stored;
+use waiting_room_domain::covers;
 
 /// A fetch that takes longer than this no longer keeps others from trying.
 const FETCH_WITHIN: Duration = Duration::from_secs(10);
@@ -81,6 +82,11 @@ impl Cache {
     pub fn purge(&self, path: Option<&str>) -> usize {
         self.store
             .purge(|key| path.is_none_or(|path| plan::lies_below(key, path)))
+    }
+
+    /// Whether a rule may cover this path: cheap, for the many requests that none covers.
+    pub(super) fn may_keep(&self, path: &[u8]) -> bool {
+        self.rules.load().iter().any(|rule| covers(&rule.path, path))
     }
 
     /// The answer that is kept for a request, if it is fresh: one lookup.

@@ -14,6 +14,10 @@ use pingora_cache::{CacheKey, CacheOptionOverrides, CachePhase, NoCacheReason, R
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// Room for the head of an answer that is kept.
+const HEAD_BYTES: usize = 1_024;
 
 /// Who asks, when the edge asks for itself.
 const ASKED_BY: HeaderValue = HeaderValue::from_static("waiting-room");
@@ -63,6 +67,42 @@ impl Cache {
         let stored = self.fresh(plan)?;
         self.counters.hit.increment(1);
         Some((self.head(&stored), stored.body.clone()))
+    }
+
+    /// The fresh answer that is kept for a whole and plain request without a body, to be given with [`Cache::give`] once the
+    /// gate has let somebody pass to this origin.
+    pub(in crate::edge) fn kept(&self, origin: Option<&str>, request: &RequestHeader) -> Option<Arc<Stored>> {
+        let plan = Plan::of(&self.rules.load(), origin, request, false)?;
+        let wanted = plan.reads && is_plain(request);
+        wanted.then(|| self.fresh(&plan)).flatten()
+    }
+
+    /// A kept answer as HTTP/1.1 on a connection that stays open, with these headers beside its own.
+    pub(in crate::edge) fn give(&self, stored: &Stored, beside: &[(HeaderName, HeaderValue)]) -> Vec<u8> {
+        self.counters.hit.increment(1);
+        let now_ms = self.clock.unix_ms();
+        let ours = [
+            (AGE, HeaderValue::from(stored.age(now_ms))),
+            (CACHE_STATUS, hit(stored.ttl(now_ms))),
+        ];
+        let kept = stored.header.headers.iter();
+        let told = ours.iter().chain(beside).map(|(name, value)| (name, value));
+        let status = stored.header.status;
+        let mut answer = Vec::with_capacity(stored.body.len() + HEAD_BYTES);
+        answer.extend_from_slice(b"HTTP/1.1 ");
+        answer.extend_from_slice(status.as_str().as_bytes());
+        answer.push(b' ');
+        answer.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        answer.extend_from_slice(b"\r\n");
+        for (name, value) in kept.chain(told) {
+            answer.extend_from_slice(name.as_str().as_bytes());
+            answer.extend_from_slice(b": ");
+            answer.extend_from_slice(value.as_bytes());
+            answer.extend_from_slice(b"\r\n");
+        }
+        answer.extend_from_slice(b"\r\n");
+        answer.extend_from_slice(&stored.body);
+        answer
     }
 
     fn head(&self, stored: &Stored) -> ResponseHeader {
@@ -235,6 +275,12 @@ impl Cache {
         };
         counter.increment(1);
     }
+}
+
+/// What is said of an answer that is fresh.
+fn hit(ttl: i64) -> HeaderValue {
+    HeaderValue::try_from(Source::Hit.status(ttl, None))
+        .unwrap_or(HeaderValue::from_static("waiting-room; hit"))
 }
 
 /// Whether a request asks for the whole answer, unconditionally.
