@@ -1,6 +1,6 @@
 //! Who may ask for something and how often, as requests meet it.
 
-use super::{Gate, Outcome, Passage, host, wants_page};
+use super::{Gate, Outcome, Passage, wants_page};
 use crate::{
     access::{Account, Counted, Denied, NotKnown, Who},
     entrance::Visitor,
@@ -19,19 +19,18 @@ use std::{sync::Arc, time::Duration};
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Gate {
-    /// By whom a request is, where a rule asks for that; `plain` is its path in the plainest form.
+    /// By whom a request to `host` is, where a rule asks for that; `plain` is its path in the plainest form.
     ///
     /// # Errors
     /// The answer to who may not ask for it.
-    pub(super) async fn account(&self, request: &Parts, plain: &str) -> Result<Option<Arc<Account>>, Reply> {
-        let access = &self.access;
-        let checked = access.rules.check(
-            host(request),
-            plain,
-            &request.method,
-            &request.headers,
-            self.now(),
-        );
+    pub(super) async fn account(
+        &self,
+        request: &Parts,
+        host: &str,
+        plain: &str,
+    ) -> Result<Option<Arc<Account>>, Reply> {
+        let rules = &self.access.rules;
+        let checked = rules.check(host, plain, &request.method, &request.headers, self.now());
         checked.await.map_err(|denied| {
             let looks = matches!(request.method, Method::GET | Method::HEAD) && wants_page(&request.headers);
             let way_back = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
@@ -42,11 +41,12 @@ impl Gate {
         })
     }
 
-    /// Lets a request on its way to the origin, if it is not one too many.
+    /// Lets a request on its way to the origin, if it is not one too many. It is for a host and a path in the plainest
+    /// form.
     pub(super) fn within_rates(
         &self,
         request: &Parts,
-        plain: &str,
+        (host, plain): (&str, &str),
         visitor: &Visitor,
         room: Option<&Room>,
         mut passage: Passage,
@@ -57,10 +57,7 @@ impl Gate {
             account: passage.account.as_ref().map(|account| account.subject.as_str()),
         };
         let access = &self.access;
-        match access
-            .rates
-            .count(host(request), plain, &request.method, who, self.now())
-        {
+        match access.rates.count(host, plain, &request.method, who, self.now()) {
             Counted::Within(told) => {
                 passage.limits = told;
                 Outcome::Proxy(passage)
