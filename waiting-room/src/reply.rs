@@ -156,31 +156,25 @@ fn retry_seconds(pause_ms: u64) -> u64 {
 /// A JSON document for one shopper who is to ask again, as HTTP/1.1: the same bytes as by [`Reply::json`],
 /// [`Reply::retry_after`] and [`Reply::to_http1`] (a test compares them), without the parts in between. A million people
 /// poll; nothing else is asked for so often.
-pub fn json_to_http1(body: &impl Serialize, retry_after_ms: u64, now: Moment) -> Vec<u8> {
-    let mut json = Vec::with_capacity(BODY_BYTES);
-    // What is meant for this can always be written down, see [`Reply::json`].
-    if serde_json::to_writer(&mut json, body).is_err() {
-        return Reply::json(StatusCode::OK, body).to_http1(now);
-    }
+pub fn json_to_http1(json: &[u8], retry_after_ms: u64, now: Moment) -> Vec<u8> {
     let mut answer = Http1::new(StatusCode::OK);
     answer.field(CONTENT_TYPE.as_str(), JSON.as_bytes());
     answer.field(CACHE_CONTROL.as_str(), NO_STORE.as_bytes());
-    let seconds = itoa::Buffer::new()
-        .format(retry_seconds(retry_after_ms))
-        .to_owned();
+    let mut digits = itoa::Buffer::new();
+    let seconds = digits.format(retry_seconds(retry_after_ms));
     answer.field(RETRY_AFTER.as_str(), seconds.as_bytes());
-    answer.end(now, &json)
+    answer.end(now, json)
 }
 
-/// Room for the document that a poll is answered with.
-const BODY_BYTES: usize = 512;
+/// Room for an answer to a poll.
+const ANSWER_BYTES: usize = 1_024;
 
 /// An HTTP/1.1 answer while it is written.
 struct Http1(Vec<u8>);
 
 impl Http1 {
     fn new(status: StatusCode) -> Self {
-        let mut answer = Self(Vec::with_capacity(BODY_BYTES * 2));
+        let mut answer = Self(Vec::with_capacity(ANSWER_BYTES));
         answer.put(b"HTTP/1.1 ");
         answer.put(status.as_str().as_bytes());
         answer.put(b" ");
@@ -237,7 +231,7 @@ mod tests {
             let body = serde_json::json!({"ahead": pause_ms});
             let reply = Reply::json(StatusCode::OK, &body).retry_after(Duration::from_millis(pause_ms));
             assert_eq!(reply.headers.last().unwrap().1, seconds);
-            let written = json_to_http1(&body, pause_ms, now);
+            let written = json_to_http1(&serde_json::to_vec(&body).unwrap(), pause_ms, now);
             assert_eq!(written, reply.to_http1(now), "{pause_ms} ms");
         }
     }

@@ -18,4 +18,4 @@ pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{KeyError, PassKey, PassKeys};
 pub use remote::RemoteKeys;
 pub use source::{KeySource, KeySourceError};
-pub use verifier::{PassError, Verifier};
+pub use verifier::{Genuine, PassError, Verifier};

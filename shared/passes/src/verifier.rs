@@ -2,6 +2,7 @@
 
 use crate::provider;
 use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims};
+use http::HeaderValue;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use moka::sync::Cache;
 use std::{
@@ -31,12 +32,21 @@ pub enum PassError {
     Expired,
 }
 
+/// A pass that was found genuine. Copying it costs next to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Genuine {
+    /// What it says.
+    pub claims: Arc<PassClaims>,
+    /// The token itself, ready to be passed on.
+    pub header: HeaderValue,
+}
+
 /// Verifies passes against a set of published keys.
 ///
 /// Reading the cache takes no lock that a writer could hold for long; a hit costs a hash of the token.
 pub struct Verifier {
     keys: RwLock<HashMap<String, DecodingKey>>,
-    genuine: Cache<Box<str>, Arc<PassClaims>>,
+    genuine: Cache<Box<str>, Genuine>,
     validation: Validation,
 }
 
@@ -89,20 +99,28 @@ impl Verifier {
     /// # Errors
     /// [`PassError`], for anything that is not.
     pub fn verify(&self, token: &str, now_unix_seconds: u64) -> Result<Arc<PassClaims>, PassError> {
+        Ok(self.recognise(token, now_unix_seconds)?.claims)
+    }
+
+    /// The same with the token, for whoever passes it on.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn recognise(&self, token: &str, now_unix_seconds: u64) -> Result<Genuine, PassError> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(PassError::NotGenuine);
         }
-        let claims = match self.genuine.get(token) {
-            Some(claims) => claims,
+        let genuine = match self.genuine.get(token) {
+            Some(genuine) => genuine,
             None => self.check(token)?,
         };
-        if claims.exp <= now_unix_seconds {
+        if genuine.claims.exp <= now_unix_seconds {
             return Err(PassError::Expired);
         }
-        Ok(claims)
+        Ok(genuine)
     }
 
-    fn check(&self, token: &str) -> Result<Arc<PassClaims>, PassError> {
+    fn check(&self, token: &str) -> Result<Genuine, PassError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| PassError::NotGenuine)?;
         let kid = header.kid.ok_or(PassError::NotGenuine)?;
         let claims = {
@@ -114,9 +132,12 @@ impl Verifier {
             jsonwebtoken::decode::<PassClaims>(token, key, &self.validation)
                 .map_err(|_| PassError::NotGenuine)?
         };
-        let claims = Arc::new(claims.claims);
-        self.genuine.insert(token.into(), Arc::clone(&claims));
-        Ok(claims)
+        let genuine = Genuine {
+            claims: Arc::new(claims.claims),
+            header: HeaderValue::from_str(token).map_err(|_| PassError::NotGenuine)?,
+        };
+        self.genuine.insert(token.into(), genuine.clone());
+        Ok(genuine)
     }
 }
 
@@ -154,6 +175,7 @@ mod tests {
         let token = keys.sign(&claims(100)).unwrap();
         for _first_checked_then_remembered in 0..2 {
             assert_eq!(*verifier.verify(&token, 99).unwrap(), claims(100));
+            assert_eq!(verifier.recognise(&token, 99).unwrap().header, token);
             assert_eq!(verifier.verify(&token, 100), Err(PassError::Expired));
         }
     }

@@ -57,8 +57,8 @@ pub use method::{Method, NoSuchMethod};
 pub use moment::Moment;
 pub use origin::{
     Balance, Breaker, BreakerRule, BreakerState, Broken, Candidate, CheckRule, Checked, Conduct,
-    EjectionRule, Ended, FORWARDED_HOPS_MAX, Forwarded, NoSuchBalance, Permit, RETRIES_SAVED, RetryBudget,
-    Sent, choose, client_key, may_send_again, way,
+    EjectionRule, Ended, FORWARDED_HOPS_MAX, Forwarded, ForwardedText, NoSuchBalance, Permit, RETRIES_SAVED,
+    RetryBudget, Sent, choose, client_key, may_send_again, way,
 };
 pub use pace::Pace;
 pub use proof::{Challenge, PROOF_ALGORITHM, ProofError, ProofRule, Solution, Solved, solve_proof};

@@ -12,5 +12,5 @@ pub use balance::{Balance, Candidate, NoSuchBalance, choose, client_key};
 pub use breaker::{Breaker, BreakerRule, BreakerState, Ended, Permit};
 pub use check::{CheckRule, Checked};
 pub use ejection::{Conduct, EjectionRule};
-pub use forwarded::{FORWARDED_HOPS_MAX, Forwarded, way};
+pub use forwarded::{FORWARDED_HOPS_MAX, Forwarded, ForwardedText, way};
 pub use retry::{Broken, RETRIES_SAVED, RetryBudget, Sent, may_send_again};

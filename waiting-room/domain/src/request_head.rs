@@ -5,6 +5,8 @@
 //! between a visitor and an origin cannot afford that: what one of them forgives and the other does not is a request
 //! that nobody checked. So nothing is forgiven here.
 
+use memchr::memchr;
+
 /// What a head may be at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
@@ -75,7 +77,7 @@ fn lines(bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadFault> 
     let mut request = None;
     let mut framing = Framing::default();
     let (mut at, mut headers) = (0, 0);
-    while let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') {
+    while let Some(length) = memchr(b'\n', &bytes[at..]) {
         let end = at + length;
         if end >= limits.bytes {
             return Err(HeadFault::TooLarge);
@@ -105,7 +107,7 @@ fn lines(bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadFault> 
 /// What can be said of a line that has not ended: enough not to wait for the rest of nonsense.
 fn unfinished(line: &[u8], is_first: bool, limits: &HeadLimits) -> Result<(), HeadFault> {
     let text = line.strip_suffix(b"\r").unwrap_or(line);
-    if !text.iter().all(is_text) {
+    if !are_text(text) {
         return Err(Malformed("there is a control character in it"));
     }
     if is_first {
@@ -180,17 +182,18 @@ fn authority(target: &[u8]) -> Option<&[u8]> {
 }
 
 fn header<'a>(line: &'a [u8], framing: &mut Framing<'a>) -> Result<(), HeadFault> {
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .ok_or(Malformed("a header has no colon"))?;
+    let colon = memchr(b':', line).ok_or(Malformed("a header has no colon"))?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     // A space before the colon, or at the beginning of the line, is no part of a name either.
     if !is_token(name) {
         return Err(Malformed("a header's name is none"));
     }
-    if !value.iter().all(is_text) {
+    if !are_text(value) {
         return Err(Malformed("there is a control character in it"));
+    }
+    // By length first: no other header says where the request goes or how long it is.
+    if !matches!(name.len(), 4 | 14 | 17) {
+        return Ok(());
     }
     let value = value.trim_ascii();
     if name.eq_ignore_ascii_case(b"host") {
@@ -240,14 +243,47 @@ fn is_host(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(is_part)
 }
 
-fn is_token(name: &[u8]) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !name.is_empty() && name.iter().all(is_part)
+/// What a name is made of, looked up: every request has a dozen names.
+static NAME_BYTES: [bool; 256] = name_bytes();
+
+const fn name_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    loop {
+        let is_sign = matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        );
+        table[byte as usize] = is_sign || byte.is_ascii_alphanumeric();
+        if byte == u8::MAX {
+            return table;
+        }
+        byte += 1;
+    }
 }
 
-/// Text of a header: no control character but the tab.
-fn is_text(byte: &u8) -> bool {
-    *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f)
+fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| NAME_BYTES[usize::from(*byte)])
+}
+
+/// Text of a header: no control character but the tab. It looks at all of them, so that the compiler can look at many at
+/// once: cookies and tokens are long.
+fn are_text(bytes: &[u8]) -> bool {
+    let is_text = |byte: u8| (byte == b'\t') | ((byte >= 0x20) & (byte != 0x7f));
+    bytes.iter().fold(true, |all, byte| all & is_text(*byte))
 }
 
 #[cfg(test)]

@@ -8,9 +8,22 @@ pub struct Hex<'a>(pub &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // Session names stand in a header of every request, so this does not format byte after byte.
+        self.0.chunks(CHUNK).try_for_each(|chunk| {
+            let mut spelled = [0; CHUNK * 2];
+            for (pair, byte) in spelled.chunks_exact_mut(2).zip(chunk) {
+                pair[0] = DIGITS[usize::from(byte >> 4)];
+                pair[1] = DIGITS[usize::from(byte & 0xf)];
+            }
+            let spelled = std::str::from_utf8(&spelled[..chunk.len() * 2]);
+            f.write_str(spelled.map_err(|_| fmt::Error)?)
+        })
     }
 }
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// Bytes spelled at once: most of what is spelled is a hash, or shorter.
+const CHUNK: usize = 32;
 
 /// The bytes that `text` spells; nothing if it spells none, or in another way.
 pub fn bytes(text: &str) -> Option<Vec<u8>> {
@@ -53,6 +66,8 @@ mod tests {
     #[test]
     fn bytes_have_one_spelling() {
         assert_eq!(Hex(&[0, 255, 26]).to_string(), "00ff1a");
+        let long: Vec<u8> = (0..=255).collect();
+        assert_eq!(bytes(&Hex(&long).to_string()), Some(long));
         assert_eq!(bytes("00ff1a"), Some(vec![0, 255, 26]));
         assert_eq!(array("00ff1a"), Some([0, 255, 26]));
         assert_eq!(array::<0>(""), Some([]));

@@ -3,12 +3,13 @@
 use super::origins::Refusal;
 use crate::reply::Reply;
 use contract::Problem;
-use http::Method;
+use http::{HeaderName, Method};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_http::RequestHeader;
 use std::time::Duration;
 use waiting_room_domain::{Broken, Sent};
 
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// How soon to try again when nobody knows better.
 const PAUSE: Duration = Duration::from_secs(2);
 /// A visitor may allow an origin so much more time, but no more.
@@ -89,7 +90,7 @@ pub(super) fn patience(request: &RequestHeader) -> Duration {
 
 /// What follows each `wait=`.
 fn waits(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
-    let preferences = request.headers.get_all("prefer").iter();
+    let preferences = request.headers.get_all(PREFER).iter();
     preferences.filter_map(|value| {
         let value = value.as_bytes();
         let at = value.windows(5).position(|part| part == b"wait=")?;

@@ -29,10 +29,14 @@ pub(super) fn tell(
 ) -> Result<()> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let is_believed = peer.is_some_and(|peer| is_trusted(&peer.to_canonical()));
-    let told = peer.map(|peer| Forwarded {
-        way: way(peer, named(&request.headers), is_trusted),
-        https: proto(&request.headers).filter(|_| is_believed).unwrap_or(https),
-        host: host(request, is_believed),
+    let told = peer.map(|peer| {
+        let told = Forwarded {
+            way: way(peer, named(&request.headers), is_trusted),
+            https: proto(&request.headers).filter(|_| is_believed).unwrap_or(https),
+            host: host(request, is_believed),
+        };
+        let host = told.host.and_then(|host| HeaderValue::from_str(host).ok());
+        (told.text(), HeaderValue::from_static(told.proto()), host)
     });
     let theirs: Vec<HeaderName> = request
         .headers
@@ -45,11 +49,13 @@ pub(super) fn tell(
     for name in theirs {
         request.remove_header(&name);
     }
-    let Some(told) = told else { return Ok(()) };
-    request.insert_header(FOR, told.x_for())?;
-    request.insert_header(PROTO, told.proto())?;
-    request.insert_header(FORWARDED, told.line())?;
-    if let Some(host) = told.host {
+    let Some((text, proto, host)) = told else {
+        return Ok(());
+    };
+    request.insert_header(FOR, text.x_for)?;
+    request.insert_header(PROTO, proto)?;
+    request.insert_header(FORWARDED, text.line)?;
+    if let Some(host) = host {
         request.insert_header(HOST_ASKED_FOR, host)?;
     }
     Ok(())
@@ -86,11 +92,11 @@ fn proto(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-fn host(request: &RequestHeader, is_believed: bool) -> Option<String> {
+fn host(request: &RequestHeader, is_believed: bool) -> Option<&str> {
     let text = |name: &HeaderName| request.headers.get(name)?.to_str().ok();
     let named = text(&HOST_ASKED_FOR).filter(|_| is_believed);
     let asked_for = named.or_else(|| text(&HOST)).or_else(|| request.uri.host())?;
-    (asked_for.len() <= HOST_BYTES_MAX).then(|| asked_for.to_owned())
+    (asked_for.len() <= HOST_BYTES_MAX).then_some(asked_for)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! proxy is made for what goes further than this process. Both give the answers of the same functions of the [gate](crate::gate::Gate).
 
 use super::{
+    alarm::Alarm,
     cache::Cache,
     connections::Connections,
     drain::{InFlight, SharedDrain},
@@ -98,6 +99,8 @@ struct Visitor<'a> {
     requests: u32,
     /// Who has just come is about to ask: the edge does not end before the first answer.
     first: Option<InFlight<'a>>,
+    /// Until when the next request may come.
+    alarm: Alarm,
 }
 
 #[async_trait]
@@ -137,6 +140,7 @@ impl ServerApp for Front {
             peer,
             requests: 0,
             first: Some(self.drain.in_flight()),
+            alarm: Alarm::after(self.limits.head_within),
         };
         match sent_on {
             Some(port) => Box::pin(self.send_on(visitor, port)).await,
@@ -189,13 +193,11 @@ impl Front {
     async fn answer_plain(&self, visitor: &mut Visitor<'_>) -> Next {
         let mut read = BytesMut::with_capacity(HEAD_BYTES);
         loop {
-            let idle = if visitor.requests == 0 {
-                self.limits.head_within
-            } else {
-                self.limits.idle
-            };
-            let received = fast_timeout(idle, visitor.stream.read_buf(&mut read)).await;
-            if !matches!(received, Ok(Ok(1..))) {
+            if visitor.requests > 0 {
+                visitor.alarm.set(self.limits.idle);
+            }
+            let received = visitor.alarm.before(visitor.stream.read_buf(&mut read)).await;
+            if !matches!(received, Some(Ok(1..))) {
                 return Next::Closed;
             }
             visitor.requests = visitor.requests.saturating_add(1);

@@ -1,5 +1,6 @@
 //! The edge: Pingora around the gate.
 
+mod alarm;
 mod body;
 mod cache;
 mod connections;

@@ -9,11 +9,11 @@ use super::{
     origins::{NextStep, Origins, Refusal as NotAsked, Trip},
     refusal::Refusal,
     to_origin::{self, SESSION_HEADER},
-    visitor::{peer, read_form},
+    visitor::{peer, read_form, sends_form},
 };
 use crate::{
     config::ClientLimits,
-    entrance::{Visitor, client_address},
+    entrance::{Visitor, client_address, form::JoinForm},
     gate::{CurrentGate, Listener, Outcome, PASS_HEADER, Passage},
     reply::Reply,
     signals::Asked,
@@ -94,11 +94,17 @@ impl ProxyHttp for Edge {
             return Ok(true);
         }
         let address = self.client(session);
-        let Ok(form) = tokio::time::timeout(limits.body_within, read_form(session)).await else {
-            self.write(session, Refusal::BodySlow.reply()).await?;
-            return Ok(true);
+        // Who sends no form needs no timer either.
+        let form = if sends_form(session.req_header()) {
+            let Ok(form) = tokio::time::timeout(limits.body_within, read_form(session)).await else {
+                self.write(session, Refusal::BodySlow.reply()).await?;
+                return Ok(true);
+            };
+            form?
+        } else {
+            Some(JoinForm::default())
         };
-        let Some(form) = form? else {
+        let Some(form) = form else {
             let problem = Problem::new(413, "too-long", "The form is too long");
             self.write(session, Reply::problem(&problem)).await?;
             return Ok(true);

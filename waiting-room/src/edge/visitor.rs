@@ -14,11 +14,8 @@ pub(super) fn peer(address: Option<&SocketAddr>) -> Option<IpAddr> {
     Some(address?.as_inet()?.ip())
 }
 
-/// What a page's form says, if somebody joins by one; nothing when it is longer than any of ours.
+/// What a page's form says; nothing when it is longer than any of ours.
 pub(super) async fn read_form(session: &mut Session) -> Result<Option<JoinForm>> {
-    if !is_join_form(session.req_header()) {
-        return Ok(Some(JoinForm::default()));
-    }
     let mut text = Vec::new();
     while let Some(chunk) = session.read_request_body().await? {
         text.extend_from_slice(&chunk);
@@ -29,7 +26,8 @@ pub(super) async fn read_form(session: &mut Session) -> Result<Option<JoinForm>>
     Ok(Some(JoinForm::read(&text)))
 }
 
-fn is_join_form(request: &Parts) -> bool {
+/// Whether somebody joins by a page's form.
+pub(super) fn sends_form(request: &Parts) -> bool {
     let kind = request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_form = kind.is_some_and(|kind| kind.starts_with(b"application/x-www-form-urlencoded"));
     is_form && request.method == Method::POST && is_join(request.uri.path())

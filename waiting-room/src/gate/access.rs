@@ -19,19 +19,18 @@ use std::{sync::Arc, time::Duration};
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Gate {
-    /// By whom a request is, where a rule asks for that; `plain` is its path in the plainest form.
+    /// By whom a request to `host` is, where a rule asks for that; `plain` is its path in the plainest form.
     ///
     /// # Errors
     /// The answer to who may not ask for it.
-    pub(super) async fn account(&self, request: &Parts, plain: &str) -> Result<Option<Arc<Account>>, Reply> {
-        let access = &self.access;
-        let checked = access.rules.check(
-            host(request),
-            plain,
-            &request.method,
-            &request.headers,
-            self.now(),
-        );
+    pub(super) async fn account(
+        &self,
+        request: &Parts,
+        host: &str,
+        plain: &str,
+    ) -> Result<Option<Arc<Account>>, Reply> {
+        let rules = &self.access.rules;
+        let checked = rules.check(host, plain, &request.method, &request.headers, self.now());
         checked.await.map_err(|denied| {
             let looks = matches!(request.method, Method::GET | Method::HEAD) && wants_page(&request.headers);
             let way_back = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
@@ -45,16 +44,17 @@ impl Gate {
     /// Whether a request may be made and stands for no account, as far as the access rules go. To ask changes nothing.
     pub async fn is_nobodys(&self, request: &Parts) -> bool {
         match path::plain(request.uri.path()) {
-            Ok(plain) => matches!(self.account(request, &plain).await, Ok(None)),
+            Ok(plain) => matches!(self.account(request, host(request), &plain).await, Ok(None)),
             Err(_) => false,
         }
     }
 
-    /// Lets a request on its way to the origin, if it is not one too many.
+    /// Lets a request on its way to the origin, if it is not one too many. It is for a host and a path in the plainest
+    /// form.
     pub(super) fn within_rates(
         &self,
         request: &Parts,
-        plain: &str,
+        (host, plain): (&str, &str),
         visitor: &Visitor,
         room: Option<&Room>,
         mut passage: Passage,
@@ -65,10 +65,7 @@ impl Gate {
             account: passage.account.as_ref().map(|account| account.subject.as_str()),
         };
         let access = &self.access;
-        match access
-            .rates
-            .count(host(request), plain, &request.method, who, self.now())
-        {
+        match access.rates.count(host, plain, &request.method, who, self.now()) {
             Counted::Within(told) => {
                 passage.limits = told;
                 Outcome::Proxy(passage)

@@ -15,7 +15,8 @@ use crate::{
 };
 use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims, Problem};
 use cookie::Cookie;
-use http::{Method as HttpMethod, StatusCode, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Method as HttpMethod, StatusCode, request::Parts, uri::PathAndQuery};
+use passes::Genuine;
 use std::sync::Arc;
 use waiting_room_domain::{ClaimOutcome, Method, Moment, Phase, SessionId, Standing, Switch, Ticket};
 
@@ -45,7 +46,7 @@ pub struct Admitted {
     /// The session.
     pub session: SessionId,
     /// The pass, as the origin gets it.
-    pub pass: String,
+    pub pass: HeaderValue,
     /// Whether the pass is new and must go to the shopper.
     pub is_new: bool,
 }
@@ -130,7 +131,7 @@ impl Gate {
     ) -> Option<Passage> {
         let token = cookies.pass(&request.headers)?;
         let now = view.now();
-        let claims = self.verifier.verify(token, now.unix_seconds()).ok()?;
+        let Genuine { claims, header } = self.verifier.recognise(token, now.unix_seconds()).ok()?;
         let for_this_line = claims.room == room.config.id.as_str() && claims.epoch == view.line.epoch.0;
         let session: SessionId = claims.sid.parse().ok()?;
         if !for_this_line || room.sessions.has_ended(&session) {
@@ -145,20 +146,16 @@ impl Gate {
         );
         let prolonged = room.sessions.touch(session, since, until, now);
         let renewed = prolonged.and_then(|until| self.sign(room, view, session, since, until).ok());
-        let (pass, is_new) = renewed.map_or_else(|| (token.to_owned(), false), |signed| (signed.token, true));
-        let cookies = if is_new {
-            vec![cookies.set_pass(pass.clone(), prolonged.unwrap_or(until).since(now))]
-        } else {
-            Vec::new()
+        let admitted = Admitted {
+            room: Arc::clone(room),
+            session,
+            pass: renewed.as_ref().map_or(header, |signed| in_header(&signed.token)),
+            is_new: renewed.is_some(),
         };
+        let cookie = renewed.map(|signed| cookies.set_pass(signed.token, signed.until.since(now)));
         Some(Passage {
-            admitted: Some(Admitted {
-                room: Arc::clone(room),
-                session,
-                pass,
-                is_new,
-            }),
-            cookies,
+            admitted: Some(admitted),
+            cookies: cookie.into_iter().collect(),
             ..Passage::through(room)
         })
     }
@@ -181,7 +178,7 @@ impl Gate {
                 let admitted = Admitted {
                     room: Arc::clone(room),
                     session: session_of(ticket),
-                    pass: signed.token,
+                    pass: in_header(&signed.token),
                     is_new: true,
                 };
                 Outcome::Proxy(Passage {
@@ -367,6 +364,11 @@ impl Gate {
         };
         Outcome::Answer(reply.retry_after(std::time::Duration::from_secs(2)))
     }
+}
+
+/// A pass for a header: it is base64url and dots.
+fn in_header(token: &str) -> HeaderValue {
+    HeaderValue::from_str(token).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Why nobody can join.

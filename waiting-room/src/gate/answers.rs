@@ -162,7 +162,7 @@ impl Gate {
         let view = room.view();
         let view = view.as_ref()?;
         Some(match self.status(room, view, names.ticket(head)) {
-            Ok(place) => json_to_http1(&place, place.poll_after_ms, place.told_at()),
+            Ok(place) => json_to_http1(&place.to_json(), place.poll_after_ms, place.told_at()),
             Err(refusal) => refusal.to_http1(view.now()),
         })
     }

@@ -196,11 +196,12 @@ impl Gate {
                 &problem.detail("Send it without dot segments and encoded slashes."),
             ));
         };
-        let account = match self.account(request, &plain).await {
+        let host = host(request);
+        let account = match self.account(request, host, &plain).await {
             Ok(account) => account,
             Err(reply) => return Outcome::Answer(reply),
         };
-        let room = self.rooms.guarding(host(request), &plain);
+        let room = self.rooms.guarding(host, &plain);
         let outcome = match room {
             None => Outcome::Proxy(Passage::unguarded()),
             Some(room) if self.walks_past(room, request, &plain, visitor) => {
@@ -212,7 +213,7 @@ impl Gate {
             return outcome;
         };
         passage.account = account;
-        self.within_rates(request, &plain, visitor, room.map(Arc::as_ref), passage)
+        self.within_rates(request, (host, &plain), visitor, room.map(Arc::as_ref), passage)
     }
 
     /// The way of a request that the edge makes for itself, and that stands for nobody.

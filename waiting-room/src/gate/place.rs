@@ -1,5 +1,7 @@
 //! A shopper's place in line: read from the ticket, or given.
 
+mod json;
+
 use super::{CookieNames, Gate};
 use crate::rooms::{Dealt, Joining, Room, StockAhead, Unavailable, View};
 use http::HeaderMap;

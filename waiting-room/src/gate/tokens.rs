@@ -4,6 +4,7 @@ use super::place::Given;
 use crate::{config::RoomConfig, entrance::Head};
 use cookie::{Cookie, SameSite, time::Duration as CookieAge};
 use http::{HeaderMap, HeaderName, HeaderValue, header::COOKIE};
+use memchr::memchr;
 use std::time::Duration;
 use waiting_room_domain::SessionId;
 
@@ -94,14 +95,21 @@ fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 /// The value of a cookie. No name or value of ours has anything to decode in it.
 pub(crate) fn find_cookie<'a>(mut lines: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<&'a [u8]> {
     lines.find_map(|line| {
-        line.split(|byte| *byte == b';').find_map(|pair| {
-            let value = pair
-                .trim_ascii_start()
-                .strip_prefix(name.as_bytes())?
-                .strip_prefix(b"=")?;
-            Some(value.trim_ascii_end())
-        })
+        let mut rest = line;
+        loop {
+            let end = memchr(b';', rest);
+            let pair = &rest[..end.unwrap_or(rest.len())];
+            if let Some(value) = value_of(pair, name) {
+                return Some(value);
+            }
+            rest = &rest[end? + 1..];
+        }
     })
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let value = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
+    Some(value.strip_prefix(b"=")?.trim_ascii_end())
 }
 
 #[cfg(test)]

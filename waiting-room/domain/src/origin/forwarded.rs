@@ -10,14 +10,27 @@ pub const FORWARDED_HOPS_MAX: usize = 16;
 
 /// For whom a request is forwarded, and what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forwarded {
+pub struct Forwarded<'a> {
     /// The visitor, then every trusted proxy on the way, as far as each of them vouches for the one before.
     pub way: Vec<IpAddr>,
     /// Whether the visitor came by HTTPS.
     pub https: bool,
     /// The host that was asked for.
-    pub host: Option<String>,
+    pub host: Option<&'a str>,
 }
+
+/// What an origin is told, as it stands in headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardedText {
+    /// The value of `X-Forwarded-For`.
+    pub x_for: String,
+    /// The value of `Forwarded`.
+    pub line: String,
+}
+
+/// Room for the text of a visitor who comes without proxies in between.
+const X_FOR_BYTES: usize = 48;
+const LINE_BYTES: usize = 128;
 
 /// The way of a request: `peer` is who sent it to us, `named` is what `X-Forwarded-For` names, the last one first. Only
 /// a trusted proxy is believed who was before it, so the first of the way is one that nobody could have made up.
@@ -38,37 +51,50 @@ pub fn way<'a>(
     way
 }
 
-impl Forwarded {
-    /// The value of `X-Forwarded-For`.
-    pub fn x_for(&self) -> String {
-        let way: Vec<String> = self.way.iter().map(IpAddr::to_string).collect();
-        way.join(", ")
-    }
-
+impl Forwarded<'_> {
     /// The value of `X-Forwarded-Proto`.
     pub const fn proto(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
 
-    /// The value of `Forwarded`.
-    pub fn line(&self) -> String {
-        let mut line = String::new();
+    /// The texts that name the way; each address is written once.
+    pub fn text(&self) -> ForwardedText {
+        let mut text = ForwardedText {
+            x_for: String::with_capacity(X_FOR_BYTES),
+            line: String::with_capacity(LINE_BYTES),
+        };
         for (index, address) in self.way.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            let _ = match address {
-                IpAddr::V4(address) => write!(line, "{separator}for={address}"),
-                IpAddr::V6(address) => write!(line, "{separator}for=\"[{address}]\""),
-            };
             if index > 0 {
-                continue;
+                text.x_for.push_str(", ");
+                text.line.push_str(", ");
             }
-            // What was asked for is known of the first hop.
-            let _ = write!(line, ";proto={}", self.proto());
-            if let Some(host) = self.host.as_deref().filter(|host| is_quotable(host)) {
-                let _ = write!(line, ";host=\"{host}\"");
+            let begins = text.x_for.len();
+            // Writing to a String cannot fail.
+            let _ = write!(text.x_for, "{address}");
+            let address_text = &text.x_for[begins..];
+            let (before, after) = match address {
+                IpAddr::V4(_) => ("for=", ""),
+                IpAddr::V6(_) => ("for=\"[", "]\""),
+            };
+            for part in [before, address_text, after] {
+                text.line.push_str(part);
+            }
+            if index == 0 {
+                self.say_what_was_asked_for(&mut text.line);
             }
         }
-        line
+        text
+    }
+
+    /// It is known of the first hop.
+    fn say_what_was_asked_for(&self, line: &mut String) {
+        line.push_str(";proto=");
+        line.push_str(self.proto());
+        if let Some(host) = self.host.filter(|host| is_quotable(host)) {
+            for part in [";host=\"", host, "\""] {
+                line.push_str(part);
+            }
+        }
     }
 }
 
@@ -127,19 +153,19 @@ mod tests {
         let told = Forwarded {
             way: vec!["2001:db8::1".parse().unwrap(), "10.0.0.1".parse().unwrap()],
             https: true,
-            host: Some("shop.example:8443".to_owned()),
+            host: Some("shop.example:8443"),
         };
         assert_eq!(
-            told.line(),
+            told.text().line,
             "for=\"[2001:db8::1]\";proto=https;host=\"shop.example:8443\", for=10.0.0.1"
         );
-        assert_eq!(told.x_for(), "2001:db8::1, 10.0.0.1");
+        assert_eq!(told.text().x_for, "2001:db8::1, 10.0.0.1");
         let odd = Forwarded {
-            host: Some("a\";for=1.2.3.4".to_owned()),
+            host: Some("a\";for=1.2.3.4"),
             https: false,
             ..told
         };
-        assert_eq!(odd.line(), "for=\"[2001:db8::1]\";proto=http, for=10.0.0.1");
+        assert_eq!(odd.text().line, "for=\"[2001:db8::1]\";proto=http, for=10.0.0.1");
     }
 
     proptest! {
