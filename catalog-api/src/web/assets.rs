@@ -11,13 +11,17 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 6] = [
+const ASSETS: [(&str, &str, &str); 10] = [
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
     ("product.js", SCRIPT, include_str!("../../web/product.js")),
     ("cart.js", SCRIPT, include_str!("../../web/cart.js")),
     ("order.js", SCRIPT, include_str!("../../web/order.js")),
+    ("members.js", SCRIPT, include_str!("../../web/members.js")),
+    ("sign-in.js", SCRIPT, include_str!("../../web/sign-in.js")),
+    ("sign-up.js", SCRIPT, include_str!("../../web/sign-up.js")),
+    ("account.js", SCRIPT, include_str!("../../web/account.js")),
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.

@@ -1,6 +1,7 @@
 //! The demo's storefront: a few pages that work from the same addresses as the JSON.
 
 pub mod assets;
+pub mod members;
 mod products;
 mod template;
 
