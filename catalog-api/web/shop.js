@@ -82,6 +82,6 @@ function randomKey() {
 }
 
 // Not awaited: those scripts import this one, which must be finished for that.
-for (const page of ['product', 'order', 'cart', 'draw', 'draw-check']) {
+for (const page of ['product', 'order', 'cart', 'draw', 'draw-check', 'sign-in', 'sign-up', 'account']) {
   if (document.querySelector(`main #${page}`)) import(`/assets/${page}.js?v=${version}`);
 }

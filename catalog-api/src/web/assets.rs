@@ -11,7 +11,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 9] = [
+const ASSETS: [(&str, &str, &str); 13] = [
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
@@ -26,6 +26,10 @@ const ASSETS: [(&str, &str, &str); 9] = [
         SCRIPT,
         include_str!("../../../waiting-room/src/pages/assets/verify.js"),
     ),
+    ("members.js", SCRIPT, include_str!("../../web/members.js")),
+    ("sign-in.js", SCRIPT, include_str!("../../web/sign-in.js")),
+    ("sign-up.js", SCRIPT, include_str!("../../web/sign-up.js")),
+    ("account.js", SCRIPT, include_str!("../../web/account.js")),
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.

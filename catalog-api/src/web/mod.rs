@@ -2,6 +2,7 @@
 
 pub mod assets;
 mod draws;
+pub mod members;
 mod products;
 mod template;
 

@@ -137,6 +137,7 @@ impl World {
             price: krw(price),
             hold_lasts: held,
             per_customer: limit,
+            by_draw: false,
             sale: Sale::default(),
             stock,
         };

@@ -53,6 +53,7 @@ fn domains_cannot_do_io() {
         "broker",
         "payments",
         "passes",
+        "mail",
     ];
     for domain in [
         "waiting-room/domain",

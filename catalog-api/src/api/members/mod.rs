@@ -8,6 +8,7 @@ mod session;
 mod sign_up;
 
 use super::SharedShop;
+use crate::web;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Every address about members.
@@ -28,6 +29,9 @@ pub fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(account::confirm_email))
         .routes(routes!(account::export))
         .routes(routes!(account::set_role))
+        .routes(routes!(web::members::sign_in))
+        .routes(routes!(web::members::sign_up))
+        .routes(routes!(web::members::account))
         .routes(routes!(address_book::list, address_book::add))
         .routes(routes!(
             address_book::show,

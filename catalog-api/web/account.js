@@ -1,0 +1,79 @@
+// One's own account.
+
+const version = document.body.dataset.assets;
+const { askAsMember, explain, onSubmit, tell } = await import(`/assets/members.js?v=${version}`);
+
+const ME = '/members/me';
+const BOOK = `${ME}/addresses`;
+const at = (id) => document.getElementById(id);
+
+const profile = await askAsMember('GET', ME);
+if (profile.status === 200) {
+  at('email').textContent = profile.body.email;
+  for (const field of ['name', 'phone', 'language']) at(field).value = profile.body[field] || '';
+  await showBook();
+} else {
+  tell(explain(profile));
+}
+
+onSubmit('profile-form', async ({ name, phone, language }) => {
+  const answer = await askAsMember('PATCH', ME, { body: { name, phone: phone || null, language } });
+  tell(answer.status === 200 ? 'Saved.' : explain(answer));
+});
+
+onSubmit('address-form', async (fields, form) => {
+  const answer = await askAsMember('POST', BOOK, { body: fields });
+  if (answer.status !== 201) return tell(explain(answer));
+  form.reset();
+  await showBook();
+});
+
+onSubmit('change-form', async (fields, form) => {
+  const answer = await askAsMember('PUT', `${ME}/password`, { body: fields });
+  if (answer.status === 204) form.reset();
+  tell(answer.status === 204 ? 'Changed. Every other device is signed out.' : explain(answer));
+});
+
+onSubmit('erase-form', async (fields) => {
+  const answer = await askAsMember('DELETE', ME, { body: fields });
+  if (answer.status === 204) return location.assign('/');
+  tell(explain(answer));
+});
+
+at('out').addEventListener('click', () => leave('/members/session'));
+at('out-everywhere').addEventListener('click', () => leave('/members/sessions'));
+
+async function leave(address) {
+  const answer = await askAsMember('DELETE', address);
+  if (answer.status === 204) location.assign('/sign-in');
+  else tell(explain(answer));
+}
+
+async function showBook() {
+  const answer = await askAsMember('GET', BOOK);
+  if (answer.status !== 200) return tell(explain(answer));
+  at('addresses').replaceChildren(...answer.body.addresses.map(entry));
+}
+
+function entry({ id, is_default: isDefault, ...address }) {
+  const item = document.createElement('li');
+  const lines = [address.recipient, address.line1, address.line2, `${address.postal_code || ''} ${address.city}`, address.country];
+  item.append(lines.filter(Boolean).join(', '), ' ');
+  if (isDefault) item.append('(default) ');
+  else item.append(button('Make it the default', () => askAsMember('PUT', `${BOOK}/${id}`, { body: { ...address, is_default: true } })));
+  item.append(button('Remove', () => askAsMember('DELETE', `${BOOK}/${id}`)));
+  return item;
+}
+
+function button(text, act) {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.className = 'quiet';
+  made.textContent = text;
+  made.addEventListener('click', async () => {
+    const answer = await act();
+    if (answer.status >= 400) tell(explain(answer));
+    await showBook();
+  });
+  return made;
+}

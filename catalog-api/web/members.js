@@ -1,0 +1,53 @@
+// What the pages of members share.
+
+const { ask } = await import(`/assets/shop.js?v=${document.body.dataset.assets}`);
+
+const message = document.getElementById('message');
+
+export function tell(text) {
+  if (message.textContent !== text) message.textContent = text;
+}
+
+/** What a problem says, field by field if it names some. */
+export function explain({ status, body }) {
+  if (status === 0) return 'The shop does not answer. Try again.';
+  const fields = (body.errors || []).map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`);
+  return fields.join(' · ') || body.detail || 'That did not work.';
+}
+
+/** A form whose fields go as JSON to `send`, once at a time. */
+export function onSubmit(id, send) {
+  const form = document.getElementById(id);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const button = form.querySelector('button[type="submit"]');
+    button.disabled = true;
+    tell('');
+    await send(Object.fromEntries(new FormData(form)), form);
+    button.disabled = false;
+  });
+  return form;
+}
+
+/** The next tokens, in cookies. Of several tabs one asks, and the others have them, too. */
+export function refresh() {
+  const now = () => ask('POST', '/members/session/refresh', { body: {} });
+  return navigator.locks ? navigator.locks.request('member-refresh', now) : now();
+}
+
+/** Asks as a member; whose access token is over gets the next one, or is sent to sign in. */
+export async function askAsMember(method, address, options) {
+  const first = await ask(method, address, options);
+  if (first.status !== 401 || first.body.type === 'urn:problem:credentials-refused') return first;
+  const renewed = await refresh();
+  if (renewed.status === 200) return ask(method, address, options);
+  location.assign(`/sign-in?return=${encodeURIComponent(location.pathname)}`);
+  return first;
+}
+
+/** Where somebody goes who has signed in: back, but nowhere else than in this shop. */
+export function goBack() {
+  const wanted = new URLSearchParams(location.search).get('return') || '/account';
+  const here = new URL(wanted, location.origin);
+  location.replace(here.origin === location.origin ? here.href : '/account');
+}
