@@ -116,7 +116,7 @@ pub async fn read(
     tag = "administration",
     params(
         ("id" = String, Path, description = "The product."),
-        ("if-match" = String, Header, description = "The `ETag` of the product as it was seen."),
+        ("if-match" = String, Header, description = "The `ETag` of the product as it was seen.", pattern = r#"^"[0-9]{1,18}"$"#),
     ),
     request_body = OfferChange,
     security(("access_token" = [])),
@@ -146,7 +146,7 @@ pub async fn change(
     tag = "administration",
     params(
         ("id" = String, Path, description = "The product."),
-        ("idempotency-key" = String, Header, description = "Names the adjustment: a string in double quotes."),
+        ("idempotency-key" = String, Header, description = "Names the adjustment: a string in double quotes.", pattern = r#"^"[ !#-\[\]-~]{1,255}"$"#),
     ),
     request_body = Adjustment,
     security(("access_token" = [])),

@@ -40,7 +40,7 @@ const LOOK_AGAIN_SECONDS: &str = "1";
     operation_id = "placeOrder",
     tag = "orders",
     params(
-        ("idempotency-key" = String, Header, description = "Names the order among the shopper's: a string in double quotes."),
+        ("idempotency-key" = String, Header, description = "Names the order among the shopper's: a string in double quotes.", pattern = r#"^"[ !#-\[\]-~]{1,255}"$"#),
         ("prefer" = Option<String>, Header, description = "`wait=10`: answer once it is decided, or after so many seconds."),
     ),
     request_body = OrderRequest,

@@ -22,6 +22,15 @@ impl Nginx {
         Self::with(scratch, "", &format!("return 200 '{body}';")).await
     }
 
+    /// Starts one that answers 200 with a JSON body of `bytes` bytes from a file, which may be long.
+    pub async fn with_file(scratch: &Scratch, bytes: usize) -> anyhow::Result<Self> {
+        let name = format!("body-{bytes}.json");
+        scratch.write(&name, body(bytes))?;
+        let location = format!("root {}; try_files /{name} =404;", scratch.path().display());
+        // An open file costs no look at its folder, as the answer in the other's config does not.
+        Self::with(scratch, "open_file_cache max=16;", &location).await
+    }
+
     /// Starts one that passes everything on to `upstream`, over connections that it keeps open.
     pub async fn in_front_of(scratch: &Scratch, upstream: SocketAddr) -> anyhow::Result<Self> {
         let servers = format!(
