@@ -114,12 +114,26 @@ pub enum DeadCommand {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Gives the oldest ones back to the orders
-    Replay {
-        /// How many
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
+    /// Shows one in full
+    Show {
+        /// Its name, as `list` says it
+        name: String,
     },
+    /// Gives one, or the oldest ones, back to the orders
+    Replay(DeadChoice),
+    /// Drops one, or the oldest ones, for ever
+    Drop(DeadChoice),
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(required = true, multiple = false)]
+pub struct DeadChoice {
+    /// The one of this name, as `list` says it
+    pub name: Option<String>,
+    /// The oldest ones, at most so many
+    #[arg(long)]
+    pub oldest: Option<usize>,
 }
 
 /// How much a batch gathers.

@@ -10,7 +10,7 @@ mod key_table;
 mod undecided;
 mod waiting;
 
-pub use announcements::Announcements;
+pub use announcements::{Announcements, Listener};
 pub use counter::{CancelError, Counter, FindError, PayError, ReturnError, SettleError};
 pub use intake::{Intake, PlaceError, PlaceRequest, PriceChange};
 pub use key_table::KeyTable;
