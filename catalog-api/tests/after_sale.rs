@@ -212,3 +212,30 @@ async fn a_customer_who_wants_more_than_the_limit_is_told_so() {
     );
     assert_eq!(shop.buy("bob", "1", "sneaker").await.status, 201);
 }
+
+#[tokio::test]
+async fn a_member_is_told_of_each_step_by_mail_once() {
+    let shop = TestShop::open().await;
+    shop.sells("sneaker", 5).await;
+    let (_, token) = shop.around.member("ann", Role::User).await;
+    let order = shop.order("ann", "k", "sneaker", 2).bearer_auth(&token);
+    let id = send(order.header("Prefer", "wait=20")).await.order_id();
+    let cancel = shop
+        .by("ann", Method::POST, &format!("/orders/{id}/cancel"))
+        .bearer_auth(&token);
+    assert_eq!(send(cancel.header("Prefer", "wait=20")).await.status, 200);
+    let mails = async || shop.around.mails.to(Some("ann@x.example"));
+    testbed::eventually(SOON, "two mails", async || mails().await.len() >= 2).await;
+    let text = format!("{:?}", mails().await);
+    assert!(
+        text.contains("We keep your order") && text.contains("Your order was cancelled"),
+        "{text}"
+    );
+    assert!(text.contains(&id), "{text}");
+    assert_eq!(
+        shop.count("SELECT count(*) FROM order_mails WHERE mailed_at IS NULL")
+            .await,
+        0
+    );
+    assert_eq!(mails().await.len(), 2);
+}

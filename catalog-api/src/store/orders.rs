@@ -3,7 +3,7 @@
 use catalog_domain::{Decided, Fingerprint, History};
 use contract::{Money, OrderId, OrderLine, OrderView, ShopperId};
 use serde::Deserialize;
-use sqlx::{FromRow, PgPool, types::Json};
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
 use std::{collections::HashMap, error::Error};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -95,6 +95,11 @@ pub async fn page(
 
 /// Reads those of the orders that exist: one round trip, however many are asked for.
 pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
+    of(&mut *pool.acquire().await?, ids).await
+}
+
+/// The same, in a transaction.
+pub async fn of(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT o.id, o.shopper, o.fingerprint, o.state, o.refusal, o.total_minor, o.currency, o.version,
                 o.next_step_at, o.refund_reason, o.refunded_minor,
@@ -111,7 +116,7 @@ pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>
          WHERE o.id = ANY($1)",
     )
     .bind(ids)
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     rows.into_iter()
         .map(|row| stored(row).map_err(sqlx::Error::Decode))
