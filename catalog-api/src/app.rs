@@ -7,7 +7,9 @@ use crate::{
     catalog::{Catalog, Nudge, keep_fresh},
     draws::{Draws, Entrance, NoticeBoard, keep_posted, run_draws, take_entries},
     members::{Members, Passwords, Revoked, Sealer, Tokens},
-    orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
+    orders::{
+        Announcements, Counter, Intake, KeyTable, OrderMails, Undecided, Waiting, make_up_for_lost_events,
+    },
     server,
     settings::MemberSettings,
     store::{DrawStore, OrderReader, order_reader, read_orders},
@@ -121,6 +123,12 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let members = &settings.members;
     let mailer = Mailer::new(pool.clone(), Arc::clone(&members.personal), &members.mail)?;
     shutdown.spawn("mails", mailer.run(shutdown.token()));
+    let order_mails = OrderMails {
+        pool: pool.clone(),
+        outbox: Outbox::new(Arc::clone(&members.personal)),
+        public_url: settings.public_url.clone(),
+    };
+    shutdown.spawn("order mails", order_mails.run(shutdown.token()));
     Ok(Parts {
         pool,
         reader,

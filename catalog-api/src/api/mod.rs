@@ -11,10 +11,13 @@ mod member;
 mod member_keys;
 mod members;
 mod offers;
+mod order_events;
+mod order_history;
 mod orders;
 mod prefer;
 mod problems;
 mod products;
+mod refunds;
 mod request_body;
 mod same_origin;
 mod segment;
@@ -90,7 +93,8 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(offers::create))
         .routes(routes!(offers::read, offers::change))
         .routes(routes!(offers::adjust))
-        .routes(routes!(orders::place))
+        .routes(routes!(orders::place, order_history::list))
+        .routes(routes!(order_events::follow))
         .routes(routes!(orders::show))
         .routes(routes!(orders::pay))
         .routes(routes!(orders::cancel))
@@ -101,6 +105,7 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(draws::check))
         .routes(routes!(draws::stand, draws::enter, draws::leave))
         .routes(routes!(draws::receipt))
+        .routes(routes!(refunds::list, refunds::give))
         .routes(routes!(webhooks::payments))
         .routes(routes!(member_keys::jwks))
         .merge(members::routes())

@@ -122,7 +122,7 @@ impl ApiProblem {
         Self::later("busy", "Busy", detail)
     }
 
-    pub(super) fn not_confirmed(error: &dyn Error) -> Self {
+    pub fn not_confirmed(error: &dyn Error) -> Self {
         log("no confirm from the broker", error);
         let detail =
             "It is not known whether this was taken. Send the same request again: it cannot happen twice.";
@@ -141,6 +141,7 @@ impl Refuses for Refused {
         (409, "closed"),
         (409, "not-for-sale"),
         (409, "price-changed"),
+        (409, "limit-reached"),
         (422, "unknown-product"),
         (422, "invalid-order"),
     ];
@@ -471,6 +472,10 @@ mod tests {
         check([
             CancelError::Find(FindError::NotFound),
             CancelError::NotCancellable(NotCancellable(OrderState::Paid)),
+        ]);
+        check([
+            ReturnError::Find(FindError::NotFound),
+            ReturnError::NotReturnable(NotReturnable(OrderState::Paid)),
         ]);
         check([SettleError::UnknownOrder]);
     }

@@ -16,4 +16,5 @@ mod limits;
 mod payments;
 mod reconciling;
 mod shop;
+mod webhooks;
 mod wires;
