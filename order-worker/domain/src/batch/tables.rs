@@ -1,8 +1,8 @@
 //! The rules as tables: what is there, what comes, what comes of it.
 
 use super::testing::{
-    HOLD, Store, abandoned, cancel, captured, eur, failed, order_id, place, product_id, refund, send_back,
-    shopper, started,
+    HOLD, Store, abandoned, at, cancel, captured, eur, failed, order_id, place, product_id, refund,
+    send_back, shopper, started,
 };
 use super::{GiveUp, Verdict};
 use crate::sale::Sale;
@@ -484,7 +484,7 @@ fn a_payment_that_starts_makes_the_hold_ten_minutes_longer_once() {
             .told()
             .order
             .hold_expires_at_unix_ms;
-        let expected = super::testing::at(minutes * 60).unix_timestamp() * 1_000;
+        let expected = at(minutes * 60).unix_timestamp() * 1_000;
         assert_eq!(until, u64::try_from(expected).ok());
     }
     store.now = HOLD.whole_seconds() + 599;
