@@ -6,7 +6,7 @@ drills := drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-fr
           drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
         fuzz api-fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
-        bench-stock bench-catalog bench-orders bench-draw simulate simulate-orders clean
+        bench-sign-in bench-stock bench-catalog bench-orders bench-draw simulate simulate-orders clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -147,6 +147,9 @@ bench-stock: ## reads of what is left, against nginx, and 270,000 of them in a m
 
 bench-catalog: ## the product list and one product of 100,000, with the edge's cache and without
 	@$(stack) measure catalog
+
+bench-sign-in: ## polls while very many sign in, against polls while nobody does
+	@$(stack) measure sign-in
 
 bench-orders: ## orders until they are decided, against the naive transaction
 	@$(stack) measure orders

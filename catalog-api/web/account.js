@@ -1,7 +1,7 @@
 // One's own account.
 
 const version = document.body.dataset.assets;
-const { askAsMember, explain, onSubmit, tell } = await import(`/assets/members.js?v=${version}`);
+const { askAsMember, explain, onSubmit, signedOut, tell } = await import(`/assets/members.js?v=${version}`);
 
 const ME = '/members/me';
 const BOOK = `${ME}/addresses`;
@@ -36,7 +36,10 @@ onSubmit('change-form', async (fields, form) => {
 
 onSubmit('erase-form', async (fields) => {
   const answer = await askAsMember('DELETE', ME, { body: fields });
-  if (answer.status === 204) return location.assign('/');
+  if (answer.status === 204) {
+    signedOut();
+    return location.assign('/');
+  }
   tell(explain(answer));
 });
 
@@ -45,8 +48,9 @@ at('out-everywhere').addEventListener('click', () => leave('/members/sessions'))
 
 async function leave(address) {
   const answer = await askAsMember('DELETE', address);
-  if (answer.status === 204) location.assign('/sign-in');
-  else tell(explain(answer));
+  if (answer.status !== 204) return tell(explain(answer));
+  signedOut();
+  location.assign('/sign-in');
 }
 
 async function showBook() {

@@ -29,10 +29,22 @@ export function onSubmit(id, send) {
   return form;
 }
 
-/** The next tokens, in cookies. Of several tabs one asks, and the others have them, too. */
-export function refresh() {
+/** The next tokens, in cookies. Of several tabs one asks at a time. */
+export async function refresh() {
   const now = () => ask('POST', '/members/session/refresh', { body: {} });
-  return navigator.locks ? navigator.locks.request('member-refresh', now) : now();
+  const answer = await (navigator.locks ? navigator.locks.request('member-refresh', now) : now());
+  if (answer.status === 200) signedIn();
+  if (answer.status === 401) signedOut();
+  return answer;
+}
+
+/** Scripts cannot see the cookies: this says that there are some, and how old the access token is. */
+export function signedIn() {
+  localStorage.setItem('member-since', Date.now());
+}
+
+export function signedOut() {
+  localStorage.removeItem('member-since');
 }
 
 /** Asks as a member; whose access token is over gets the next one, or is sent to sign in. */
@@ -47,6 +59,7 @@ export async function askAsMember(method, address, options) {
 
 /** Where somebody goes who has signed in: back, but nowhere else than in this shop. */
 export function goBack() {
+  signedIn();
   const wanted = new URLSearchParams(location.search).get('return') || '/account';
   const here = new URL(wanted, location.origin);
   location.replace(here.origin === location.origin ? here.href : '/account');

@@ -81,6 +81,19 @@ function randomKey() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+// A member who looks around for longer than an access token lives still orders as a member.
+const RENEWED_AFTER = 10 * 60 * 1000;
+
+setInterval(renew, 60 * 1000);
+renew();
+
+async function renew() {
+  const since = Number(localStorage.getItem('member-since'));
+  if (!since || Date.now() - since < RENEWED_AFTER) return;
+  const { refresh } = await import(`/assets/members.js?v=${version}`);
+  await refresh();
+}
+
 // Not awaited: those scripts import this one, which must be finished for that.
 for (const page of ['product', 'order', 'cart', 'draw', 'draw-check', 'sign-in', 'sign-up', 'account']) {
   if (document.querySelector(`main #${page}`)) import(`/assets/${page}.js?v=${version}`);

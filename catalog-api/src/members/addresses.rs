@@ -65,7 +65,7 @@ impl Members {
     /// Adds an address. The first one is the default.
     ///
     /// # Errors
-    /// `TooMany` when the book is full.
+    /// `TooMany` when the book is full, `NotFound` when the account is gone.
     pub async fn add_address(
         &self,
         member: MemberId,
@@ -172,12 +172,14 @@ impl Members {
     }
 }
 
-/// Changes of one book come one after the other. Answers how many addresses are in it.
+/// Changes of one book come one after the other, and none after the account was erased. Answers how many addresses are in
+/// it.
 async fn lock_book(transaction: &mut PgTransaction, member: MemberId) -> Result<i64, MemberError> {
-    sqlx::query("SELECT FROM members WHERE id = $1 FOR UPDATE")
+    let is_there = sqlx::query("SELECT FROM members WHERE id = $1 AND erased_at IS NULL FOR UPDATE")
         .bind(member.as_uuid())
-        .execute(&mut **transaction)
+        .fetch_optional(&mut **transaction)
         .await?;
+    is_there.ok_or(MemberError::NotFound)?;
     let count = sqlx::query_scalar("SELECT count(*) FROM addresses WHERE member_id = $1");
     Ok(count.bind(member.as_uuid()).fetch_one(&mut **transaction).await?)
 }

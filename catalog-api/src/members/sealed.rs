@@ -126,3 +126,40 @@ impl From<PersonalKeys> for Sealer {
 pub fn random_uuid() -> Uuid {
     uuid::Builder::from_random_bytes(clock::random_bytes()).into_uuid()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use testbed::Database;
+
+    /// Bytes that are not sealed: hashes, and what tokens are computed from.
+    const NOT_SEALED: [(&str, &str); 6] = [
+        ("members", "email_index"),
+        ("members", "phone_index"),
+        ("member_codes", "code"),
+        ("sign_ins", "seed"),
+        ("tallies", "key"),
+        ("_sqlx_migrations", "checksum"),
+    ];
+
+    #[tokio::test]
+    async fn every_column_of_bytes_is_listed_as_sealed_or_not() {
+        let database = Database::fresh().await;
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "SELECT table_name::text, column_name::text
+             FROM information_schema.columns
+             WHERE table_schema = 'public' AND data_type = 'bytea'",
+        )
+        .fetch_all(&database.pool().await)
+        .await
+        .unwrap();
+        let sealed = SEALED
+            .iter()
+            .flat_map(|table| table.columns.iter().map(|column| (table.name, *column)));
+        let listed = sealed
+            .chain(NOT_SEALED)
+            .map(|(table, column)| (table.to_owned(), column.to_owned()));
+        assert_eq!(columns.into_iter().collect::<BTreeSet<_>>(), listed.collect());
+    }
+}

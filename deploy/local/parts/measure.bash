@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Measurements: real processes under load, on real servers. The last line of stdout is a line of JSON.
 
-measurements=(poll join proxy idle million stock catalog orders draw drop-day drill-autopilot drill-no-shows)
+measurements=(poll join proxy idle million stock catalog sign-in orders draw drop-day drill-autopilot drill-no-shows)
 # What can break while a long line waits; `drills` is all of them.
 drills=(
     drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-freeze drill-redis-failover

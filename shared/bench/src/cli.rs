@@ -31,6 +31,8 @@ pub enum Measurement {
     Stock(StockPlan),
     /// Reads of the product list and of one product, of very many, with the edge's cache and without.
     Catalog(CatalogPlan),
+    /// Polls while very many sign in, against polls while nobody does.
+    SignIn(SignInPlan),
     /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
     Orders(OrdersPlan),
     /// A draw of very many entries, from its closing until every winner has a right, against `ORDER BY random()`.
@@ -59,6 +61,25 @@ pub struct PollPlan {
     /// How many shoppers wait and poll in turn.
     #[arg(long, default_value_t = 10_000)]
     pub shoppers: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct SignInPlan {
+    /// How often each is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+    /// How long the polls last in a round.
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u32,
+    /// Connections of those who poll.
+    #[arg(long, default_value_t = 128)]
+    pub connections: u32,
+    /// How many shoppers wait and poll in turn.
+    #[arg(long, default_value_t = 10_000)]
+    pub shoppers: u32,
+    /// How many try passwords at once, each as fast as it is answered.
+    #[arg(long, default_value_t = 64)]
+    pub guessers: u32,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,7 @@ mod report;
 mod scratch;
 mod shelves;
 mod shop;
+mod sign_in;
 mod stock;
 mod wrk;
 
@@ -83,6 +84,7 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
         Measurement::Draw(plan) => draw::measure(&plan).await,
         Measurement::Stock(plan) => stock::measure(&plan).await,
         Measurement::Catalog(plan) => catalog::measure(&plan).await,
+        Measurement::SignIn(plan) => sign_in::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,

@@ -10,6 +10,8 @@ use testbed::{BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilde
 pub const PRODUCT: &str = "demo-sneaker";
 /// What the secrets of its draws come from.
 pub const DRAW_KEY: [u8; 32] = [42; 32];
+/// What the shop believes an edge by.
+pub const ORIGIN_SECRET: &str = "known to the edge and the shop";
 /// Where the shop takes the provider's reports.
 const WEBHOOK_PATH: &str = "/webhooks/payments";
 /// Where each process says that it can work.
@@ -118,6 +120,7 @@ impl Wiring<'_> {
     fn catalog(&self, listen: SocketAddr, edge: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
         self.on_stores(quiet(Process::workspace("catalog-api")))
             .envs(MEMBER_SETTINGS)
+            .env("WAITING_ROOM_ORIGIN_SECRET", ORIGIN_SECRET)
             .env("CATALOG_API_LISTEN", listen)
             .env(
                 "CATALOG_API_JWKS_URL",

@@ -2,7 +2,7 @@
 
 use super::{
     account::private,
-    problems::{FullBook, Unavailable, invalid},
+    problems::{FullBook, Gone, Unavailable, invalid},
 };
 use crate::{
     api::{ApiProblem, Refusals, Segment, SharedShop, fields::Fields, member::Member},
@@ -51,7 +51,7 @@ pub async fn list(State(shop): State<SharedShop>, member: Member) -> Result<Resp
     security(("access_token" = [])),
     responses(
         (status = 201, description = "The address.", body = StoredAddress),
-        Refusals<(Member, Fields<RawAddress>, FullBook, Unavailable,)>,
+        Refusals<(Member, Fields<RawAddress>, FullBook, Gone, Unavailable,)>,
     )
 )]
 pub async fn add(

@@ -11,8 +11,10 @@ use std::{
 };
 use testbed::{
     BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilder, RedisNamespace, eventually,
-    free_address,
+    eventually_some, free_address,
 };
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub const SOON: Duration = Duration::from_secs(20);
 pub const PAID: &str = "4242 4242 4242 4242";
