@@ -52,18 +52,15 @@ impl Reconciler for SendWebhooks {
         if due.is_empty() {
             self.store.forget_webhooks().await?;
         }
-        let sent = stream::iter(&due)
-            .map(|webhook| self.tell(webhook))
-            .buffer_unordered(AT_ONCE);
+        let more = due.len() == usize::from(BATCH);
+        let sent = stream::iter(due).map(|webhook| async move { self.tell(&webhook).await });
+        let sent = sent.buffer_unordered(AT_ONCE);
         let results: Vec<Result<bool, StoreError>> = sent.collect().await;
         let mut count = 0;
         for taken in results {
             count += usize::from(taken?);
         }
-        Ok(Done {
-            count,
-            more: due.len() == usize::from(BATCH),
-        })
+        Ok(Done { count, more })
     }
 }
 
