@@ -6,7 +6,7 @@ drills := drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-fr
           drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
         fuzz api-fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
-        bench-stock bench-catalog bench-orders simulate clean
+        bench-stock bench-catalog bench-orders simulate simulate-orders clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -150,6 +150,9 @@ bench-orders: ## orders until they are decided, against the naive transaction
 
 simulate: ## ten million shoppers on twenty edges, in virtual time; minutes on two cores
 	@cargo run --release -p waiting-room-simulation -- --shoppers 10000000 --edges 20
+
+simulate-orders: ## orders, payments, returns and crashes in virtual time, against a naive ledger
+	@cargo run --release -q -p order-simulation -- --runs 20000
 
 clean: ## stop everything; remove its data, secrets and logs, and what was built
 	@$(stack) wipe

@@ -6,7 +6,9 @@ use crate::{
     carts::forget_old_carts,
     catalog::{Catalog, Nudge, keep_fresh},
     members::{Revoked, Tokens},
-    orders::{Announcements, Counter, Intake, KeyTable, Undecided, Waiting, make_up_for_lost_events},
+    orders::{
+        Announcements, Counter, Intake, KeyTable, OrderMails, Undecided, Waiting, make_up_for_lost_events,
+    },
     server,
     store::{OrderReader, order_reader, read_orders},
 };
@@ -14,7 +16,7 @@ use anyhow::Context;
 use broker::{Broker, EventSubscription, News, Publisher, Topology};
 use clock::SystemClock;
 use contract::Event;
-use mail::Mailer;
+use mail::{Mailer, Outbox};
 use passes::RemoteKeys;
 use payments::HttpProvider;
 use process::Shutdown;
@@ -115,6 +117,12 @@ fn start(settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Parts> {
     let members = &settings.members;
     let mailer = Mailer::new(pool.clone(), Arc::clone(&members.personal), &members.mail)?;
     shutdown.spawn("mails", mailer.run(shutdown.token()));
+    let order_mails = OrderMails {
+        pool: pool.clone(),
+        outbox: Outbox::new(Arc::clone(&members.personal)),
+        public_url: settings.public_url.clone(),
+    };
+    shutdown.spawn("order mails", order_mails.run(shutdown.token()));
     Ok(Parts {
         pool,
         reader,

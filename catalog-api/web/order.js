@@ -5,7 +5,9 @@ const { ask, everySecond, money } = await import(`/assets/shop.js?v=${document.b
 const at = (id) => document.getElementById(id);
 const page = at('order');
 const address = `/orders/${page.dataset.order}`;
-const FINAL = ['refused', 'paid', 'cancelled', 'payment_failed', 'refunded'];
+// What stays so for longer than anybody looks at a page.
+const FINAL = ['refused', 'paid', 'shipped', 'delivered', 'confirmed', 'return_requested', 'cancelled', 'payment_failed',
+  'payment_abandoned', 'refunded'];
 
 const WORDS = {
   pending: ['One moment', 'Your order is in the queue. This takes a second or two.'],
@@ -15,8 +17,23 @@ const WORDS = {
   cancelled: ['Cancelled', 'Your order was cancelled and nothing was charged.'],
   payment_failed: ['The payment failed', 'Nothing was charged, and the units went back to the shop.'],
   expired: ['The time is over', 'The order was not paid in time, so the units went back to the shop.'],
-  refund_due: ['Your money comes back', 'The payment came after the units were gone. You get the whole amount back.'],
-  refunded: ['Your money is back', 'The whole amount was given back.'],
+  payment_abandoned: ['Not paid', 'Nothing was charged, and the units went back to the shop.'],
+  shipped: ['On its way', 'Your order was shipped.'],
+  delivered: ['It is there', 'Your order was delivered. You may send it back until the end of the next day.'],
+  confirmed: ['Thank you!', 'Your order is complete.'],
+  return_requested: ['Sent back', 'Your money comes back when the order is here.'],
+  refund_due: ['Your money comes back', ''],
+  refunded: ['Your money is back', ''],
+};
+
+/** Why an order was refused, and why its money went back. */
+const REASONS = {
+  sold_out: 'Somebody was quicker. Nothing was charged.',
+  limit_reached: 'You would have more of it than one customer may have. Nothing was charged.',
+  units_gone: 'The payment came after the units were gone. You get all of it back.',
+  wrong_amount: 'The payment was not what the order costs. You get all of it back.',
+  cancelled: 'Your order was cancelled. You get back what you paid.',
+  returned: 'You sent the order back. You get back what you paid.',
 };
 
 let order = null;
@@ -41,6 +58,12 @@ at('cancel').addEventListener('click', () => act('cancel', async () => {
   return [200, 202].includes(status) ? '' : body.detail || 'That did not work. Try again.';
 }));
 
+at('return').addEventListener('click', () => act('return', async () => {
+  const { status, body } = await ask('POST', `${address}/return`, { headers: { Prefer: 'wait=10' } });
+  if (status === 200) show(body);
+  return [200, 202].includes(status) ? '' : body.detail || 'That did not work. Try again.';
+}));
+
 async function act(name, work) {
   at(name).disabled = true;
   tell(await work());
@@ -52,11 +75,12 @@ function show(now) {
   order = now;
   const [headline, explanation] = WORDS[now.state] || ['Your order', now.state];
   page.dataset.state = now.state;
-  setText('headline', headline);
-  setText('explanation', explanation);
+  setText('headline', now.refusal === 'limit_reached' ? 'Not so many' : headline);
+  setText('explanation', REASONS[now.refund_reason || now.refusal] || explanation);
   setText('total', now.total ? money(now.total) : '–');
   at('pay').hidden = now.state !== 'held';
-  at('cancel').hidden = !['pending', 'held'].includes(now.state);
+  at('cancel').hidden = !['pending', 'held', 'paid'].includes(now.state);
+  at('return').hidden = now.state !== 'delivered';
   showLines(now.lines);
   showCountdown();
 }

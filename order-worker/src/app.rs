@@ -3,7 +3,7 @@
 use crate::{
     intake::Intake,
     listener::{self, Health},
-    reconcilers::{self, AskProvider, Audit, ExpireHolds, SettleRefunds, TakeSteps},
+    reconcilers::{self, AskProvider, Audit, ExpireHolds, SendWebhooks, SettleRefunds, TakeSteps},
     relay::Relay,
     settings::Settings,
     store::Store,
@@ -12,8 +12,9 @@ use anyhow::Context;
 use broker::{Broker, Publisher, Topology};
 use clock::SystemClock;
 use metrics_exporter_prometheus::PrometheusHandle;
-use payments::HttpProvider;
+use payments::{HttpProvider, webhooks::WebhookMaster};
 use process::Shutdown;
+use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
@@ -25,6 +26,27 @@ const CONNECTIONS: u32 = 12;
 const GRACE: Duration = Duration::from_secs(10);
 /// The pause after the schema could not be brought up to date.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
+
+/// The key from which the secrets of webhook endpoints are derived.
+pub const WEBHOOK_KEY: &str = "ORDER_WORKER_WEBHOOK_KEY";
+/// What is said when it is not there.
+pub const WEBHOOK_KEY_EXAMPLE: &str =
+    "must be set (or …_FILE to a file with it) to whsec_ and 24 to 64 bytes in base64";
+
+/// That key, if there is one.
+pub fn webhook_master() -> anyhow::Result<Option<WebhookMaster>> {
+    let text = process::read_secret(WEBHOOK_KEY)?;
+    let master = text.map(|text| WebhookMaster::parse(text.expose_secret()));
+    master
+        .transpose()
+        .with_context(|| format!("{WEBHOOK_KEY} {WEBHOOK_KEY_EXAMPLE}"))
+}
+
+/// The books, as the settings have them.
+pub fn store(settings: &Settings) -> anyhow::Result<Store> {
+    let pool = database::pool(&settings.run.database_url, 1).context("DATABASE_URL")?;
+    Ok(Store::new(pool, settings.run.terms()))
+}
 
 /// RabbitMQ, as the settings have it.
 pub fn broker(settings: &Settings) -> anyhow::Result<Broker> {
@@ -119,6 +141,14 @@ fn start_reconcilers(
         relay: Arc::clone(relay),
     };
     shutdown.spawn("take steps", reconcilers::run(steps, shutdown.token()));
+    match webhook_master()? {
+        Some(master) => {
+            let webhooks = SendWebhooks::new(store.clone(), master, Arc::new(SystemClock));
+            let webhooks = webhooks.context("make the client that sends webhooks")?;
+            shutdown.spawn("send webhooks", reconcilers::run(webhooks, shutdown.token()));
+        }
+        None => info!("{WEBHOOK_KEY} is not set: nobody is told by webhooks"),
+    }
     let audit = Audit { store: store.clone() };
     shutdown.spawn("audit stock", reconcilers::run(audit, shutdown.token()));
     let Some(url) = &settings.run.payments_url else {

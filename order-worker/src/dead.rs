@@ -1,35 +1,84 @@
 //! `order-worker dead`: the commands that could not be acted on.
 
-use crate::settings::DeadCommand;
-use anyhow::Context;
-use broker::{Broker, DeadLetter, DeadLetters, Publisher};
+use crate::settings::{DeadChoice, DeadCommand};
+use anyhow::{Context, ensure};
+use broker::{Broker, Chosen, DeadLetter, DeadLetters, LOOKED_THROUGH, Publisher};
 use std::io::{Write, stdout};
 
-/// Shows dead letters, or gives them back to the orders.
+/// Shows dead letters, gives them back to the orders, or drops them.
 pub async fn run(broker: &Broker, command: DeadCommand) -> anyhow::Result<()> {
     let letters = DeadLetters::new(broker);
     match command {
         DeadCommand::List { limit } => {
             let found = letters.list(limit).await.context("read the dead letters")?;
-            found.iter().try_for_each(show)
+            found.iter().try_for_each(line)
         }
-        DeadCommand::Replay { limit } => {
+        DeadCommand::Show { name } => {
+            let found = letters
+                .list(LOOKED_THROUGH)
+                .await
+                .context("read the dead letters")?;
+            let letter = found.iter().find(|letter| letter.name == name);
+            show(letter.with_context(|| format!("there is no dead letter {name}; `dead list` names them"))?)
+        }
+        DeadCommand::Replay(choice) => {
             let publisher = Publisher::start(broker);
             let replayed = letters
-                .replay(&publisher, limit)
+                .replay(&publisher, &choice.chosen())
                 .await
                 .context("give the dead letters back")?;
+            ensure_found(&choice, replayed)?;
             writeln!(stdout(), "{replayed} given back to the orders").context("print")
+        }
+        DeadCommand::Drop(choice) => {
+            let dropped = letters
+                .drop(&choice.chosen())
+                .await
+                .context("drop the dead letters")?;
+            ensure_found(&choice, dropped)?;
+            writeln!(stdout(), "{dropped} dropped").context("print")
         }
     }
 }
 
-fn show(letter: &DeadLetter) -> anyhow::Result<()> {
+impl DeadChoice {
+    fn chosen(&self) -> Chosen {
+        match &self.name {
+            Some(name) => Chosen::Named(name.clone()),
+            None => Chosen::Oldest(self.oldest.unwrap_or(0)),
+        }
+    }
+}
+
+fn ensure_found(choice: &DeadChoice, count: usize) -> anyhow::Result<()> {
+    let name = choice.name.as_deref().unwrap_or_default();
+    ensure!(
+        count > 0 || choice.name.is_none(),
+        "there is no dead letter {name}; `dead list` names them"
+    );
+    Ok(())
+}
+
+fn line(letter: &DeadLetter) -> anyhow::Result<()> {
     let DeadLetter {
+        name,
         reason,
         routing_key,
         body,
     } = letter;
     let body = String::from_utf8_lossy(body);
-    writeln!(stdout(), "{reason}\t{routing_key}\t{body}").context("print")
+    writeln!(stdout(), "{name}\t{reason}\t{routing_key}\t{body}").context("print")
+}
+
+fn show(letter: &DeadLetter) -> anyhow::Result<()> {
+    let body = String::from_utf8_lossy(&letter.body).into_owned();
+    let readable = serde_json::from_slice::<serde_json::Value>(&letter.body);
+    let body = readable.map_or(Ok(body), |json| serde_json::to_string_pretty(&json));
+    let (name, reason, product) = (&letter.name, &letter.reason, &letter.routing_key);
+    let body = body.context("write the command as JSON")?;
+    writeln!(
+        stdout(),
+        "name     {name}\nreason   {reason}\nproduct  {product}\n{body}"
+    )
+    .context("print")
 }

@@ -14,3 +14,4 @@ pub mod reconcilers;
 pub mod relay;
 pub mod settings;
 pub mod store;
+pub mod webhooks;

@@ -4,6 +4,7 @@ use clap::Parser;
 use order_worker::{
     app, dead,
     settings::{Command, Settings},
+    webhooks,
 };
 use process::Exit;
 use std::process::ExitCode;
@@ -25,6 +26,11 @@ fn main() -> ExitCode {
             match settings.command.clone() {
                 None => Ok(app::run(settings, metrics).await?),
                 Some(Command::Dead(command)) => Ok(dead::run(&app::broker(&settings)?, command).await?),
+                Some(Command::Webhooks(command)) => {
+                    let missing = || vec![format!("{}: {}", app::WEBHOOK_KEY, app::WEBHOOK_KEY_EXAMPLE)];
+                    let master = app::webhook_master()?.ok_or_else(|| Exit::Usage(missing()))?;
+                    Ok(webhooks::run(&app::store(&settings)?, &master, command).await?)
+                }
             }
         })
     })

@@ -6,12 +6,14 @@ mod holds;
 mod questions;
 mod refunds;
 mod steps;
+mod webhooks;
 
 pub use audit::Audit;
 pub use holds::ExpireHolds;
 pub use questions::AskProvider;
 pub use refunds::SettleRefunds;
 pub use steps::TakeSteps;
+pub use webhooks::SendWebhooks;
 
 use crate::store::StoreError;
 use std::time::Duration;

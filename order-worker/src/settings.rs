@@ -7,7 +7,11 @@ use order_domain::{
     terms::Terms,
 };
 use std::{net::SocketAddr, time::Duration};
-use time::{Date, UtcOffset, Weekday, macros::format_description};
+use time::{
+    Date, OffsetDateTime, UtcOffset, Weekday, format_description::well_known::Rfc3339,
+    macros::format_description,
+};
+use uuid::Uuid;
 
 /// Takes orders from RabbitMQ in sequence and writes them to PostgreSQL in batches.
 #[derive(Debug, Clone, Parser)]
@@ -103,6 +107,40 @@ pub enum Command {
     /// The commands that could not be acted on
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// Who is told of orders, by Standard Webhooks
+    #[command(subcommand)]
+    Webhooks(WebhookCommand),
+}
+
+/// What to do with the endpoints that are told of orders.
+#[derive(Debug, Clone, Subcommand)]
+pub enum WebhookCommand {
+    /// Tells another one from now on; prints its name and its secret
+    Add {
+        /// Where, e.g. https://partner.example/hooks
+        #[arg(value_parser = parse_endpoint)]
+        url: String,
+    },
+    /// Shows all of them, how they are, and how much waits for them
+    List,
+    /// Prints the secret of one
+    Secret {
+        /// Its name, as `list` says it
+        id: Uuid,
+    },
+    /// Tells one no more
+    Remove {
+        /// Its name, as `list` says it
+        id: Uuid,
+    },
+    /// Tells one everything again that happened since, and begins again with one that was given up
+    Replay {
+        /// Its name, as `list` says it
+        id: Uuid,
+        /// Since when, e.g. 2026-11-21T00:00:00Z
+        #[arg(long, value_parser = parse_moment)]
+        since: OffsetDateTime,
+    },
 }
 
 /// What to do with dead letters.
@@ -114,12 +152,26 @@ pub enum DeadCommand {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Gives the oldest ones back to the orders
-    Replay {
-        /// How many
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
+    /// Shows one in full
+    Show {
+        /// Its name, as `list` says it
+        name: String,
     },
+    /// Gives one, or the oldest ones, back to the orders
+    Replay(DeadChoice),
+    /// Drops one, or the oldest ones, for ever
+    Drop(DeadChoice),
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(required = true, multiple = false)]
+pub struct DeadChoice {
+    /// The one of this name, as `list` says it
+    pub name: Option<String>,
+    /// The oldest ones, at most so many
+    #[arg(long)]
+    pub oldest: Option<usize>,
 }
 
 /// How much a batch gathers.
@@ -148,10 +200,17 @@ impl Settings {
                 mistakes.push(what);
             }
         };
+        let needs_broker = !matches!(self.command, Some(Command::Webhooks(_)));
         check(
-            !self.broker.amqp_url.is_empty(),
+            !needs_broker || !self.broker.amqp_url.is_empty(),
             "AMQP_URL is not set: where is RabbitMQ?".to_owned(),
         );
+        if matches!(self.command, Some(Command::Webhooks(_))) {
+            check(
+                !self.run.database_url.is_empty(),
+                "DATABASE_URL is not set: where is PostgreSQL?".to_owned(),
+            );
+        }
         if self.command.is_none() {
             let run = &self.run;
             check(
@@ -219,6 +278,19 @@ impl From<ShutWeekday> for Weekday {
             ShutWeekday::Sun => Self::Sunday,
         }
     }
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    if is_http && text.len() <= 2_000 {
+        Ok(text.to_owned())
+    } else {
+        Err("an endpoint begins with http:// or https:// and has at most 2000 characters".to_owned())
+    }
+}
+
+fn parse_moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
+    OffsetDateTime::parse(text, &Rfc3339)
 }
 
 fn parse_date(text: &str) -> Result<Date, time::error::Parse> {

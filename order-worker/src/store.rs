@@ -9,13 +9,16 @@ mod load_money;
 mod questions;
 mod refunds;
 mod steps;
+mod webhooks;
 mod write;
+mod write_mails;
 mod write_money;
 
 pub use audit::Mismatch;
 pub use error::{Next, StoreError};
 pub use questions::OpenPayment;
 pub use refunds::DueRefund;
+pub use webhooks::{DueWebhook, WebhookEndpoint};
 
 use contract::Command;
 use database::transaction;

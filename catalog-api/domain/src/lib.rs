@@ -6,6 +6,7 @@
 mod accept;
 mod basket;
 mod cart;
+mod history;
 mod idempotency;
 mod key_state;
 pub mod limits;
@@ -20,6 +21,7 @@ mod words;
 pub use accept::prefers_html;
 pub use basket::{Basket, BasketError, Mistake, OrderRequest, OrderRequestLine};
 pub use cart::{CartAddition, CartError, CartLine, CartLineView, CartQuantity, CartView, parse_quantity};
+pub use history::{Decided, History};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyError};
 pub use key_state::{KeyState, Verdict};
 pub use listing::{Listing, Place, Sort};

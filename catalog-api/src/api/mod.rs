@@ -7,10 +7,13 @@ mod layers;
 mod member;
 mod member_keys;
 mod offers;
+mod order_events;
+mod order_history;
 mod orders;
 mod prefer;
 mod problems;
 mod products;
+mod refunds;
 mod request_body;
 mod same_origin;
 mod segment;
@@ -80,11 +83,13 @@ fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(offers::create))
         .routes(routes!(offers::read, offers::change))
         .routes(routes!(offers::adjust))
-        .routes(routes!(orders::place))
+        .routes(routes!(orders::place, order_history::list))
+        .routes(routes!(order_events::follow))
         .routes(routes!(orders::show))
         .routes(routes!(orders::pay))
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::send_back))
+        .routes(routes!(refunds::list, refunds::give))
         .routes(routes!(webhooks::payments))
         .routes(routes!(member_keys::jwks))
         .routes(routes!(web::assets::asset))

@@ -234,7 +234,7 @@ async fn leave_cart(shop: &SharedShop, shopper: &Shopper, order: OrderId, lines:
     }
 }
 
-fn order_id(Segment(id): &Segment) -> Result<OrderId, ApiProblem> {
+pub fn order_id(Segment(id): &Segment) -> Result<OrderId, ApiProblem> {
     id.parse().map_err(|_| ApiProblem::unknown_order())
 }
 

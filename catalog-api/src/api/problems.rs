@@ -109,7 +109,7 @@ impl ApiProblem {
         )
     }
 
-    fn not_confirmed(error: &dyn Error) -> Self {
+    pub fn not_confirmed(error: &dyn Error) -> Self {
         log("no confirm from the broker", error);
         let detail =
             "It is not known whether this was taken. Send the same request again: it cannot happen twice.";
@@ -127,6 +127,7 @@ impl Refuses for Refused {
         (409, "closed"),
         (409, "not-for-sale"),
         (409, "price-changed"),
+        (409, "limit-reached"),
         (422, "unknown-product"),
         (422, "invalid-order"),
     ];
@@ -433,6 +434,10 @@ mod tests {
         check([
             CancelError::Find(FindError::NotFound),
             CancelError::NotCancellable(NotCancellable(OrderState::Paid)),
+        ]);
+        check([
+            ReturnError::Find(FindError::NotFound),
+            ReturnError::NotReturnable(NotReturnable(OrderState::Paid)),
         ]);
         check([SettleError::UnknownOrder]);
     }

@@ -142,7 +142,7 @@ pub fn find(shop: &SharedShop, Segment(id): &Segment) -> Result<Arc<Shelf>, ApiP
     shelf.ok_or_else(ApiProblem::unknown_product)
 }
 
-fn bad_query(mistakes: Vec<Mistake>) -> ApiProblem {
+pub fn bad_query(mistakes: Vec<Mistake>) -> ApiProblem {
     let detail = "Some parameters are not valid; every one is listed in errors.";
     ApiProblem::new(400, "invalid-query", "The query is not valid", detail).with("errors", json!(mistakes))
 }

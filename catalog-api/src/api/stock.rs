@@ -39,7 +39,7 @@ const _: () = assert!(TELL_EVERY.as_millis() < 1_000, "listeners know within a s
 #[derive(Debug, Clone)]
 pub struct StockListeners {
     places: Arc<Semaphore>,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
 }
 
 /// There is no place for another listener.
@@ -58,7 +58,8 @@ impl StockListeners {
         Self { places, stop }
     }
 
-    fn sit(&self) -> Result<OwnedSemaphorePermit, ApiProblem> {
+    /// A place, or a problem when all are taken.
+    pub fn sit(&self) -> Result<OwnedSemaphorePermit, ApiProblem> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             ApiProblem::later(
                 "too-many-listeners",

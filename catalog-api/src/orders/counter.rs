@@ -9,8 +9,8 @@ use catalog_domain::{
 };
 use clock::Clock;
 use contract::{
-    CancelOrder, Command, OrderId, OrderState, OrderView, ProductId, RequestReturn, SettlePayment,
-    Settlement, ShopperId, StartPayment,
+    CancelOrder, Command, OrderId, OrderState, OrderView, ProductId, RefundOrder, RequestReturn,
+    SettlePayment, Settlement, ShopperId, StartPayment,
 };
 use payments::{Checkout, CheckoutRequest, PaymentError, PaymentProvider, PaymentReport, Report};
 use std::{sync::Arc, time::Duration};
@@ -225,6 +225,14 @@ impl Counter {
         let order = self.waiting.until(listener, wait, over).await.unwrap_or(view);
         check_returnable(&order, self.clock.unix_ms())?;
         Ok(order)
+    }
+
+    /// Asks the worker to give `refund.amount` of the order's money back. It is durable when this answers; the worker
+    /// gives back no more than is kept.
+    pub async fn refund(&self, refund: RefundOrder, routed_by: ProductId) -> Result<(), PublishError> {
+        self.publisher
+            .publish(&envelope(routed_by, Command::RefundOrder(refund)))
+            .await
     }
 
     /// Hands what the provider reported to the worker. It is durable when this answers.

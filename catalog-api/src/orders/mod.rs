@@ -7,13 +7,15 @@ mod announcements;
 mod counter;
 mod intake;
 mod key_table;
+mod mails;
 mod undecided;
 mod waiting;
 
-pub use announcements::Announcements;
+pub use announcements::{Announcements, Listener};
 pub use counter::{CancelError, Counter, FindError, PayError, ReturnError, SettleError};
 pub use intake::{Intake, PlaceError, PlaceRequest, PriceChange};
 pub use key_table::KeyTable;
+pub use mails::OrderMails;
 pub use undecided::{Undecided, make_up_for_lost_events};
 pub use waiting::Waiting;
 

@@ -4,10 +4,13 @@ use super::announcements::{Announcements, Listener};
 use crate::store::OrderReader;
 use contract::{OrderId, OrderView};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How often the database is asked while waiting. Events are quicker; this is for one that was lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The same for those who follow an order for as long as they like.
+const FOLLOW_EVERY: Duration = Duration::from_secs(5);
 
 /// Listens to events and looks at the database.
 #[derive(Debug, Clone)]
@@ -49,6 +52,20 @@ impl Waiting {
             }
             if Instant::now() >= deadline {
                 return None;
+            }
+        }
+    }
+
+    /// The order once it is newer than `version`, however long that takes. Nothing is lost when the caller stops
+    /// waiting for it.
+    pub async fn newer_than(&self, listener: &mut Listener, version: i32) -> OrderView {
+        loop {
+            let seen = tokio::select! {
+                heard = listener.next() => Some(heard),
+                () = sleep(FOLLOW_EVERY) => self.look(listener.order_id()).await,
+            };
+            if let Some(order) = seen.filter(|order| order.version > version) {
+                return order;
             }
         }
     }

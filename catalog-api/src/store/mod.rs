@@ -5,9 +5,11 @@ mod offers;
 mod order_reader;
 mod orders;
 mod products;
+mod refunds;
 
 pub use carts::CartWriteError;
 pub use offers::{Kept, OfferWriteError, adjust, change, create, find};
 pub use order_reader::{LookUpError, OrderReader, channel as order_reader, read_orders};
-pub use orders::{StoredOrder, decided_of};
+pub use orders::{StoredOrder, decided_of, of as orders_of, page as orders_page};
 pub use products::{Freshness, Stocked, database_now, read_products};
+pub use refunds::{OrderMoney, OwedRefund, money_of};

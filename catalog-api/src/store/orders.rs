@@ -1,10 +1,10 @@
 //! Orders as the worker wrote them.
 
-use catalog_domain::Fingerprint;
+use catalog_domain::{Decided, Fingerprint, History};
 use contract::{Money, OrderId, OrderLine, OrderView, ShopperId};
 use serde::Deserialize;
-use sqlx::{FromRow, PgPool, types::Json};
-use std::error::Error;
+use sqlx::{FromRow, PgConnection, PgPool, types::Json};
+use std::{collections::HashMap, error::Error};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -54,8 +54,52 @@ pub async fn decided_of(pool: &PgPool, orders: &[OrderId]) -> Result<Vec<OrderId
     Ok(decided.into_iter().map(OrderId::from_uuid).collect())
 }
 
+/// A page of the owners' orders, the newest first, and where the next page begins if there is one.
+pub async fn page(
+    pool: &PgPool,
+    owners: &[ShopperId],
+    history: &History,
+) -> Result<(Vec<OrderView>, Option<Decided>), sqlx::Error> {
+    let owners: Vec<&str> = owners.iter().map(ShopperId::as_str).collect();
+    // One more than is shown says whether there is another page.
+    let limit = i64::try_from(history.limit + 1).unwrap_or(i64::MAX);
+    let places: Vec<(Uuid, i64)> = sqlx::query_as(
+        "SELECT id, (extract(epoch FROM decided_at) * 1000000)::bigint
+           FROM orders
+          WHERE shopper = ANY ($1)
+            AND ($2::bigint IS NULL
+                 OR (decided_at, id) < (timestamptz 'epoch' + $2 * interval '1 microsecond', $3))
+          ORDER BY decided_at DESC, id DESC
+          LIMIT $4",
+    )
+    .bind(owners)
+    .bind(history.after.map(|after| after.at_micros))
+    .bind(history.after.map(|after| after.order_id.as_uuid()))
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    let shown = &places[..places.len().min(history.limit)];
+    let next = shown.last().filter(|_| places.len() > shown.len());
+    let next = next.map(|(id, at_micros)| Decided {
+        at_micros: *at_micros,
+        order_id: OrderId::from_uuid(*id),
+    });
+    let ids: Vec<Uuid> = shown.iter().map(|(id, _)| *id).collect();
+    let mut orders: HashMap<Uuid, OrderView> = read(pool, &ids)
+        .await?
+        .into_iter()
+        .map(|order| (order.view.order_id.as_uuid(), order.view))
+        .collect();
+    Ok((ids.iter().filter_map(|id| orders.remove(id)).collect(), next))
+}
+
 /// Reads those of the orders that exist: one round trip, however many are asked for.
 pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
+    of(&mut *pool.acquire().await?, ids).await
+}
+
+/// The same, in a transaction.
+pub async fn of(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT o.id, o.shopper, o.fingerprint, o.state, o.refusal, o.total_minor, o.currency, o.version,
                 o.next_step_at, o.refund_reason, o.refunded_minor,
@@ -72,7 +116,7 @@ pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>
          WHERE o.id = ANY($1)",
     )
     .bind(ids)
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     rows.into_iter()
         .map(|row| stored(row).map_err(sqlx::Error::Decode))

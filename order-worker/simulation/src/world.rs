@@ -266,7 +266,7 @@ impl World {
         for command in &commands {
             self.ledger.decide(command, self.now);
         }
-        self.decided_again(&commands)?;
+        self.decided_again(&commands, &decisions.verdicts)?;
         if self.died(crash == Crash::After) {
             return Ok(());
         }
@@ -282,11 +282,13 @@ impl World {
 
     /// The same batch once more would change nothing: but for what could not be done the first time, that is what makes
     /// a crash before the acknowledgement harmless.
-    fn decided_again(&self, commands: &[Command]) -> Verdict {
-        let lasting =
-            |command: &&Command| !matches!(command, Command::RequestReturn(_) | Command::RefundOrder(_));
-        let known = |command: &&Command| self.books.orders.contains_key(&command.order_id());
-        let commands: Vec<Command> = commands.iter().filter(lasting).filter(known).cloned().collect();
+    fn decided_again(&self, commands: &[Command], verdicts: &[Decided]) -> Verdict {
+        let lasting = |(command, verdict): &(&Command, &Decided)| {
+            let may_come_late = matches!(command, Command::RequestReturn(_) | Command::RefundOrder(_));
+            !may_come_late && !matches!(verdict, Decided::GivenUp(_))
+        };
+        let commands = commands.iter().zip(verdicts).filter(lasting);
+        let commands: Vec<Command> = commands.map(|(command, _)| command.clone()).collect();
         let snapshot = self.books.for_commands(&commands);
         let again = batch::decide(self.now, &self.terms, snapshot, &commands);
         promise(again.changes_nothing(), || {

@@ -23,7 +23,7 @@ pub struct AskProvider {
 
 impl Reconciler for AskProvider {
     const NAME: &'static str = "ask_provider";
-    const PAUSE: Duration = Duration::from_secs(5);
+    const PAUSE: Duration = Duration::from_secs(2);
 
     async fn run(&self) -> Result<Done, StoreError> {
         let open = self.store.payments_to_ask(BATCH.into()).await?;

@@ -22,7 +22,7 @@ pub struct TakeSteps {
 
 impl Reconciler for TakeSteps {
     const NAME: &'static str = "take_steps";
-    const PAUSE: Duration = Duration::from_secs(5);
+    const PAUSE: Duration = Duration::from_secs(1);
 
     async fn run(&self) -> Result<Done, StoreError> {
         let count = self.store.take_steps(BATCH.into()).await?;

@@ -1,6 +1,6 @@
 //! Writing down what was decided: a few statements, whatever the size of the batch.
 
-use super::{StoreError, write_money::write_money};
+use super::{StoreError, write_mails::note_mails, write_money::write_money};
 use contract::Event;
 use order_domain::{
     batch::{CustomerUnits, Decisions, Restock},
@@ -20,6 +20,7 @@ pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) 
     insert_restocks(connection, &decisions.restocks).await?;
     write_customers(connection, &decisions.customers).await?;
     write_money(connection, decisions).await?;
+    note_mails(connection, decisions).await?;
     update_stock(connection, &decisions.stock).await?;
     insert_events(connection, &decisions.events).await
 }
@@ -222,7 +223,7 @@ async fn update_stock(
     Ok(())
 }
 
-/// Into the outbox, in their sequence.
+/// Into the outbox, in their sequence; what orders do is also to be told to every endpoint.
 async fn insert_events(connection: &mut PgConnection, events: &[Event]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
@@ -232,9 +233,19 @@ async fn insert_events(connection: &mut PgConnection, events: &[Event]) -> Resul
         .map(serde_json::to_string)
         .collect::<Result<_, _>>()?;
     sqlx::query(
-        "INSERT INTO outbox (routing_key, payload)
+        "WITH event AS (
+             SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS event (routing_key, payload, number)
+         ), told AS (
+             INSERT INTO webhook_deliveries (endpoint_id, kind, data)
+             SELECT webhook_endpoints.id, routing_key, payload::json
+               FROM webhook_endpoints
+              CROSS JOIN event
+              WHERE disabled_at IS NULL AND routing_key LIKE 'order.%'
+              ORDER BY number
+         )
+         INSERT INTO outbox (routing_key, payload)
          SELECT routing_key, payload::json
-           FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS event (routing_key, payload, number)
+           FROM event
           ORDER BY number",
     )
     .bind(Columns(events).of(Event::routing_key))

@@ -28,9 +28,9 @@ impl Shop {
         .await
     }
 
-    fn dead(&self, what: &str) -> testbed::ProcessBuilder {
+    fn dead(&self, arguments: &[&str]) -> testbed::ProcessBuilder {
         Process::workspace("order-worker")
-            .args(["dead", what])
+            .args([&["dead"][..], arguments].concat())
             .env("AMQP_URL", self.namespace.url())
             .env("BROKER_PREFIX", format!("{}.", self.namespace.prefix()))
     }
@@ -96,8 +96,28 @@ async fn a_dead_letter_is_shown_and_given_back_by_hand() {
     shop.send(place(1, &[("p0", 1)])).await;
     shop.until_state(1, "held").await;
 
-    finished(shop.dead("list"), "unknown_order\tp0\t{").await;
-    finished(shop.dead("replay"), "1 given back to the orders").await;
+    let name = shop.dead_letters(1).await.remove(0).name;
+    finished(shop.dead(&["list"]), &format!("{name}\tunknown_order\tp0\t{{")).await;
+    finished(shop.dead(&["show", &name]), "reason   unknown_order").await;
+    finished(shop.dead(&["show", "nobody"]), "there is no dead letter nobody").await;
+    finished(shop.dead(&["replay", &name]), "1 given back to the orders").await;
     shop.until_state(1, "paid").await;
     assert_eq!(shop.units().await, (1, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_dropped_by_hand() {
+    let shop = Shop::open(&[1]).await;
+    let _worker = shop.worker().await;
+    shop.send_garbage(b"{ no command").await;
+    shop.send(captured(1, "a", PRICE)).await;
+    let letters = shop.dead_letters(2).await;
+    let garbage = letters
+        .iter()
+        .find(|letter| letter.reason.starts_with("undecodable"));
+    finished(shop.dead(&["drop", &garbage.unwrap().name]), "1 dropped").await;
+    let left = shop.dead_letters(1).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].reason, "unknown_order");
+    finished(shop.dead(&["drop", "--oldest", "10"]), "1 dropped").await;
 }

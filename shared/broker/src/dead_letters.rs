@@ -1,15 +1,17 @@
-//! Commands that could not be acted on: set aside with the reason, looked at, given back.
+//! Commands that could not be acted on: set aside with the reason, looked at, given back or dropped.
 
 use crate::{
     Broker, BrokerError, Delivery, PublishError, Publisher,
     link::Link,
     topology::{table, text},
 };
+use contract::Envelope;
 use lapin::{
     message::BasicGetMessage,
     options::{BasicAckOptions, BasicGetOptions},
     types::FieldTable,
 };
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The header that says why a command was set aside.
 const REASON: &str = "x-reason";
@@ -21,6 +23,8 @@ const REASON_MAX: usize = 1_000;
 /// A command that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// What it is called by: the message's own name, or one made of its bytes if it has none that can be read.
+    pub name: String,
     /// Why.
     pub reason: String,
     /// Its product.
@@ -28,6 +32,18 @@ pub struct DeadLetter {
     /// As it came.
     pub body: Vec<u8>,
 }
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// The oldest, at most so many.
+    Oldest(usize),
+    /// The one of this name, if it is among the oldest [`LOOKED_THROUGH`].
+    Named(String),
+}
+
+/// How many dead letters are looked through for one of some name.
+pub const LOOKED_THROUGH: usize = 10_000;
 
 /// The queue of dead letters.
 #[derive(Debug)]
@@ -74,24 +90,48 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Gives the oldest ones, at most `limit`, back to the orders; answers how many. Each leaves this queue only
-    /// when the other has confirmed it.
-    pub async fn replay(&self, publisher: &Publisher, limit: usize) -> Result<usize, BrokerError> {
+    /// Gives the chosen ones back to the orders; answers how many. Each leaves this queue only when the other has
+    /// confirmed it.
+    pub async fn replay(&self, publisher: &Publisher, chosen: &Chosen) -> Result<usize, BrokerError> {
+        let orders = publisher.topology().orders_exchange();
+        self.remove(chosen, async |letter| {
+            let nothing = FieldTable::default();
+            publisher
+                .publish_bytes(orders.clone(), &letter.routing_key, &letter.body, nothing)
+                .await
+                .map_err(BrokerError::from)
+        })
+        .await
+    }
+
+    /// Drops the chosen ones for ever; answers how many.
+    pub async fn drop(&self, chosen: &Chosen) -> Result<usize, BrokerError> {
+        self.remove(chosen, async |_| Ok(())).await
+    }
+
+    /// Removes the chosen ones, each after something was done with it. The others go back with the channel.
+    async fn remove(
+        &self,
+        chosen: &Chosen,
+        mut act: impl AsyncFnMut(&DeadLetter) -> Result<(), BrokerError>,
+    ) -> Result<usize, BrokerError> {
         let channel = self.link.channel().await?;
-        let mut replayed = 0;
-        while replayed < limit
+        let (mut seen, mut removed) = (0, 0);
+        while chosen.goes_on(seen, removed)
             && let Some(message) = self.take(&channel).await?
         {
             let letter = letter(&message);
-            let orders = publisher.topology().orders_exchange();
-            publisher
-                .publish_bytes(orders, &letter.routing_key, &letter.body, FieldTable::default())
-                .await?;
-            let done = message.delivery.acker.ack(BasicAckOptions::default()).await;
-            done.map_err(BrokerError::failed("acknowledge the dead letter"))?;
-            replayed += 1;
+            seen += 1;
+            if chosen.means(&letter) {
+                act(&letter).await?;
+                let done = message.delivery.acker.ack(BasicAckOptions::default()).await;
+                done.map_err(BrokerError::failed("acknowledge the dead letter"))?;
+                removed += 1;
+            }
         }
-        Ok(replayed)
+        let closed = channel.close(200, "done".into()).await;
+        closed.map_err(BrokerError::failed("close the channel"))?;
+        Ok(removed)
     }
 
     async fn take(&self, channel: &lapin::Channel) -> Result<Option<BasicGetMessage>, BrokerError> {
@@ -101,10 +141,40 @@ impl DeadLetters {
     }
 }
 
+impl Chosen {
+    fn goes_on(&self, seen: usize, removed: usize) -> bool {
+        match self {
+            Self::Oldest(limit) => removed < *limit,
+            Self::Named(_) => removed == 0 && seen < LOOKED_THROUGH,
+        }
+    }
+
+    fn means(&self, letter: &DeadLetter) -> bool {
+        match self {
+            Self::Oldest(_) => true,
+            Self::Named(name) => letter.name == *name,
+        }
+    }
+}
+
+/// The name of a command, or one that is the same for the same bytes.
+fn name_of(body: &[u8]) -> String {
+    let named = serde_json::from_slice::<Envelope>(body);
+    named.map_or_else(
+        |_| {
+            let mut hash = DefaultHasher::new();
+            body.hash(&mut hash);
+            format!("unreadable-{:016x}", hash.finish())
+        },
+        |envelope| envelope.message_id.to_string(),
+    )
+}
+
 fn letter(message: &BasicGetMessage) -> DeadLetter {
     let delivery = &message.delivery;
     let reason = delivery.properties.headers().as_ref().and_then(reason);
     DeadLetter {
+        name: name_of(&delivery.data),
         reason: reason.unwrap_or_else(|| "unknown".to_owned()),
         routing_key: delivery.routing_key.to_string(),
         body: delivery.data.clone(),

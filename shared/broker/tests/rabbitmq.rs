@@ -7,7 +7,9 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
-use broker::{Broker, Consumer, DeadLetters, EventSubscription, News, PublishError, Publisher, Topology};
+use broker::{
+    Broker, Chosen, Consumer, DeadLetters, EventSubscription, News, PublishError, Publisher, Topology,
+};
 use contract::{CancelOrder, Command, Envelope, Event, OrderId, ProductId, ShopperId, StockChanged};
 use lapin::options::QueueDeleteOptions;
 use std::time::Duration;
@@ -227,12 +229,40 @@ async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given
             ("a reason", "p")
         );
     }
-    assert_eq!(letters.replay(&publisher, 10).await.unwrap(), 1);
+    let nobody = Chosen::Named("nobody".to_owned());
+    assert_eq!(letters.replay(&publisher, &nobody).await.unwrap(), 0);
+    assert_eq!(letters.replay(&publisher, &Chosen::Oldest(10)).await.unwrap(), 1);
     assert_eq!(
         timeout(SOON, queue.next()).await.unwrap().envelope().unwrap(),
         sent
     );
     assert_eq!(letters.list(10).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_dead_letter_among_others_is_given_back_or_dropped_by_its_name() {
+    let test = Test::new();
+    let mut queue = test.consumer_of("p").await;
+    let publisher = Publisher::start(&test.broker());
+    for _ in 0..3 {
+        publisher.publish(&command("p")).await.unwrap();
+        let delivery = queue.next().await;
+        publisher.set_aside(&delivery, "a reason").await.unwrap();
+        delivery.acknowledge_through().await;
+    }
+    let letters = DeadLetters::new(&test.broker());
+    let names = async || -> Vec<String> {
+        let found = letters.list(10).await.unwrap();
+        found.into_iter().map(|letter| letter.name).collect()
+    };
+    let before = names().await;
+    let named = |index: usize| Chosen::Named(before[index].clone());
+    assert_eq!(letters.drop(&named(1)).await.unwrap(), 1);
+    assert_eq!(letters.replay(&publisher, &named(2)).await.unwrap(), 1);
+    let again = timeout(SOON, queue.next()).await.unwrap().envelope().unwrap();
+    assert_eq!(again.message_id.to_string(), before[2]);
+    assert_eq!(names().await, [before[0].clone()], "the others stay");
+    assert_eq!(letters.drop(&named(1)).await.unwrap(), 0, "once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,6 +150,11 @@ impl ShopperId {
         Self(format!("member:{member}"))
     }
 
+    /// The member, if it is one.
+    pub fn member(&self) -> Option<MemberId> {
+        self.0.strip_prefix("member:")?.parse().ok()
+    }
+
     /// The identifier as stored in rows.
     pub fn as_str(&self) -> &str {
         &self.0

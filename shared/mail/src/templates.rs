@@ -54,6 +54,8 @@ templates! {
     EmailChanged => "email-changed",
     /// The account was erased; sent to the address it had. No parameters.
     Erased => "erased",
+    /// An order has come a step further. `state` (as in orders), `items`, `total`, `url`.
+    OrderStep => "order-step",
 }
 
 /// A mail's subject and body.
@@ -107,7 +109,10 @@ mod tests {
 
     #[test]
     fn every_template_says_something_in_every_language() {
-        let everything = json!({ "code": "123456", "minutes": 30, "url": "https://shop.example/" });
+        let everything = json!({
+            "code": "123456", "minutes": 30, "url": "https://shop.example/",
+            "state": "paid", "items": "2 × Sneaker", "total": "258,000 KRW",
+        });
         for &template in Template::ALL {
             for language in Language::ALL {
                 let text = render(template, language, &everything).unwrap();
@@ -119,6 +124,37 @@ mod tests {
             }
         }
         assert!("no-such-template".parse::<Template>().is_err());
+    }
+
+    #[test]
+    fn every_step_of_an_order_has_words_of_its_own() {
+        for language in Language::ALL {
+            let mut subjects = std::collections::BTreeSet::new();
+            let states = [
+                "held",
+                "refused",
+                "paid",
+                "shipped",
+                "delivered",
+                "return_requested",
+                "cancelled",
+                "payment_failed",
+                "expired",
+                "refund_due",
+                "refunded",
+                "of a later version",
+            ];
+            for state in states {
+                let parameters =
+                    json!({ "state": state, "items": "", "total": "", "url": "https://s.example/o" });
+                let text = render(Template::OrderStep, language, &parameters).unwrap();
+                assert!(
+                    text.body.contains("https://s.example/o") && !text.body.contains("{%"),
+                    "{text:?}"
+                );
+                assert!(subjects.insert(text.subject), "{state} {language:?}");
+            }
+        }
     }
 
     #[test]

@@ -60,6 +60,28 @@ pub struct SignedHeaders<'a> {
 #[derive(Debug, Clone)]
 pub struct WebhookSecret(SecretSlice<u8>);
 
+/// The key from which a sender derives a secret for each of its receivers, so that none need be stored.
+#[derive(Debug, Clone)]
+pub struct WebhookMaster(WebhookSecret);
+
+// === impl WebhookMaster ===
+
+impl WebhookMaster {
+    /// Reads `whsec_<base64>`.
+    ///
+    /// # Errors
+    /// [`SecretFormat`].
+    pub fn parse(text: &str) -> Result<Self, SecretFormat> {
+        WebhookSecret::parse(text).map(Self)
+    }
+
+    /// The secret of the receiver of this name: always the same.
+    pub fn secret_of(&self, receiver: &str) -> WebhookSecret {
+        let bytes = self.0.mac("webhook secret", receiver, b"");
+        WebhookSecret(bytes.to_vec().into())
+    }
+}
+
 // === impl WebhookSecret ===
 
 impl WebhookSecret {
@@ -75,6 +97,11 @@ impl WebhookSecret {
         } else {
             Err(SecretFormat)
         }
+    }
+
+    /// `whsec_<base64>`, for whoever shall share it.
+    pub fn to_text(&self) -> String {
+        format!("{SECRET_PREFIX}{}", STANDARD.encode(self.0.expose_secret()))
     }
 
     /// The value of [`SIGNATURE_HEADER`] for an attempt made at `unix_seconds`.
@@ -222,6 +249,16 @@ mod tests {
             );
         }
         assert_eq!(verify(ID, &at, SIGNATURE, BODY, AT + TOLERANCE_SECONDS), Ok(()));
+    }
+
+    #[test]
+    fn every_receiver_has_a_secret_of_its_own_that_can_be_shared() {
+        let master = WebhookMaster::parse(SECRET).unwrap();
+        let (one, other) = (master.secret_of("one"), master.secret_of("other"));
+        assert_ne!(one.to_text(), other.to_text());
+        assert_eq!(one.to_text(), master.secret_of("one").to_text());
+        let shared = WebhookSecret::parse(&one.to_text()).unwrap();
+        assert_eq!(shared.sign(ID, AT, BODY), one.sign(ID, AT, BODY));
     }
 
     #[test]

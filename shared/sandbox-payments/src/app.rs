@@ -1,7 +1,14 @@
 //! What the sandbox does with payments, and the address of everything.
 
 use crate::{
-    api, ledger::Ledger, ledger::Refused, outcome::Outcome, page, settings::Settings, webhooks::Webhooks,
+    api,
+    ledger::Ledger,
+    ledger::Refused,
+    outcome::Outcome,
+    page,
+    settings::Settings,
+    trouble::{Post, Trouble},
+    webhooks::Webhooks,
 };
 use axum::{
     Router,
@@ -29,6 +36,7 @@ struct Parts {
     webhooks: Webhooks,
     public_url: String,
     slow: Duration,
+    trouble: Trouble,
 }
 
 /// Every address of the sandbox.
@@ -63,6 +71,14 @@ impl App {
     /// # Errors
     /// When the HTTP client for webhooks cannot be made.
     pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+        Self::with_trouble(settings, Trouble::default())
+    }
+
+    /// The same, and now and then something goes wrong.
+    ///
+    /// # Errors
+    /// When the HTTP client for webhooks cannot be made.
+    pub fn with_trouble(settings: Settings, trouble: Trouble) -> Result<Self, reqwest::Error> {
         let webhooks = Webhooks::to(settings.webhook_url, settings.secret)?;
         let Settings { public_url, slow, .. } = settings;
         Ok(Self(Arc::new(Parts {
@@ -70,13 +86,20 @@ impl App {
             webhooks,
             public_url,
             slow,
+            trouble,
         })))
     }
 
     pub(crate) fn open(&self, asked: NewPayment) -> Result<Payment, Refused> {
         let id = fresh_id("pay");
         let checkout_url = format!("{}/checkout/{id}", self.0.public_url);
-        self.0.ledger.open(id, checkout_url, asked)
+        let payment = self.0.ledger.open(id, checkout_url, asked)?;
+        let [dice] = clock::random_bytes();
+        if payment.state == PaymentState::Open && self.0.trouble.at_entry(dice) {
+            let (payment, _) = self.0.ledger.confirm(&payment.id, Outcome::Abandoned)?;
+            return Ok(payment);
+        }
+        Ok(payment)
     }
 
     pub(crate) fn find(&self, id: &str) -> Result<Payment, Refused> {
@@ -84,6 +107,8 @@ impl App {
     }
 
     pub(crate) fn confirm(&self, id: &str, outcome: Outcome) -> Result<Payment, Refused> {
+        let [dice] = clock::random_bytes();
+        let outcome = self.0.trouble.at_payment(outcome, dice);
         let (payment, is_first) = self.0.ledger.confirm(id, outcome)?;
         if is_first {
             match outcome {
@@ -130,6 +155,19 @@ impl App {
     }
 
     fn send(&self, report: &Report, copies: usize) {
+        let Post { copies, late } = self.0.trouble.at_report(copies, clock::random_bytes());
+        if late {
+            let (app, report) = (self.clone(), report.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(app.0.slow).await;
+                app.post(&report, copies);
+            });
+        } else {
+            self.post(report, copies);
+        }
+    }
+
+    fn post(&self, report: &Report, copies: usize) {
         if let Err(error) = self.0.webhooks.send(report, copies) {
             error!(%error, "a report cannot be written as JSON");
         }

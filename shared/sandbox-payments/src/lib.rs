@@ -10,7 +10,9 @@ mod ledger;
 mod outcome;
 mod page;
 mod settings;
+mod trouble;
 mod webhooks;
 
 pub use app::{App, router};
 pub use settings::Settings;
+pub use trouble::Trouble;

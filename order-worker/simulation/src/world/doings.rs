@@ -7,6 +7,7 @@ use contract::{
     StartPayment,
 };
 use order_domain::order::Order;
+use rand::RngExt;
 use uuid::Uuid;
 
 impl World {
