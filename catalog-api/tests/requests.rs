@@ -134,7 +134,7 @@ async fn every_address_answers_what_it_does_not_take_with_a_problem() {
         (&get, "/products/%ff", 404, "not-found"),
         (&post, "/products/none", 405, "method-not-allowed"),
         (&delete, "/products", 405, "method-not-allowed"),
-        (&get, "/orders", 405, "method-not-allowed"),
+        (&delete, "/orders", 405, "method-not-allowed"),
         (&get, NO_ORDER, 401, "pass-required"),
         (&delete, NO_ORDER, 405, "method-not-allowed"),
         (&get, "/webhooks/payments", 405, "method-not-allowed"),

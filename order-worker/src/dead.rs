@@ -2,11 +2,8 @@
 
 use crate::settings::{DeadChoice, DeadCommand};
 use anyhow::{Context, ensure};
-use broker::{Broker, Chosen, DeadLetter, DeadLetters, Publisher};
+use broker::{Broker, Chosen, DeadLetter, DeadLetters, LOOKED_THROUGH, Publisher};
 use std::io::{Write, stdout};
-
-/// Where a letter of some name is looked for when it is to be shown.
-const SHOWN_OF: usize = 10_000;
 
 /// Shows dead letters, gives them back to the orders, or drops them.
 pub async fn run(broker: &Broker, command: DeadCommand) -> anyhow::Result<()> {
@@ -17,7 +14,10 @@ pub async fn run(broker: &Broker, command: DeadCommand) -> anyhow::Result<()> {
             found.iter().try_for_each(line)
         }
         DeadCommand::Show { name } => {
-            let found = letters.list(SHOWN_OF).await.context("read the dead letters")?;
+            let found = letters
+                .list(LOOKED_THROUGH)
+                .await
+                .context("read the dead letters")?;
             let letter = found.iter().find(|letter| letter.name == name);
             show(letter.with_context(|| format!("there is no dead letter {name}; `dead list` names them"))?)
         }

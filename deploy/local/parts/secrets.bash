@@ -10,6 +10,7 @@ secrets_make() {
     secret_once edge.keys new_key_ring
     secret_once draw.keys new_key_ring
     secret_once webhook.secret new_webhook_secret
+    secret_once webhooks-out.key new_webhook_secret
     secret_once personal-data.keys new_key_ring
     secret_once blind-index.key openssl rand -base64 32
     secret_once member-token.keys new_key_ring

@@ -36,6 +36,7 @@ services_settings() {
 DATABASE_URL=$(postgres_url)
 AMQP_URL=$(rabbitmq_url)
 PAYMENTS_WEBHOOK_SECRET_FILE=$secrets_dir/webhook.secret
+ORDER_WORKER_WEBHOOK_KEY_FILE=$secrets_dir/webhooks-out.key
 WAITING_ROOM_LISTEN=$waiting_room_listen
 WAITING_ROOM_ADMIN_LISTEN=$waiting_room_admin_listen
 WAITING_ROOM_ADMIN_TOKEN_FILE=$secrets_dir/operator.token

@@ -2,7 +2,11 @@
 
 use crate::shop::{SOON, Shop};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::time::Duration;
 use testbed::{Servers, eventually};
+
+/// A frozen worker keeps its connections until their other ends lose patience, and its locks for a minute at most.
+const UNTIL_IT_IS_GIVEN_UP: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_again_and_again_loses_and_doubles_nothing() {
@@ -84,4 +88,26 @@ async fn database_connections_killed_in_mid_batch_lose_and_double_nothing() {
     );
     assert_eq!(confirmed.len(), 3_000);
     shop.check(&confirmed, 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_frozen_commits_nothing_stale_when_it_wakes() {
+    let shop = Shop::open(&[300]).await;
+    let first = shop.worker().await;
+    let mut confirmed = shop.place(0..1_000).await;
+    eventually(SOON, "some progress", async || shop.decided().await > 0).await;
+    first.pause();
+    let _second = shop.worker().await;
+    confirmed.extend(shop.place(1_000..1_500).await);
+    eventually(UNTIL_IT_IS_GIVEN_UP, "the other one takes over", async || {
+        shop.decided().await == 1_500
+    })
+    .await;
+    let before = shop.states().await;
+    first.resume();
+    confirmed.extend(shop.place(1_500..1_600).await);
+    shop.check(&confirmed, 300).await;
+    let after = shop.states().await;
+    assert_eq!(after["held"], before["held"]);
+    assert_eq!(after["refused"], before["refused"] + 100);
 }

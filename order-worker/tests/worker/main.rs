@@ -14,6 +14,7 @@ mod dead_letters;
 mod flow;
 mod limits;
 mod payments;
+mod races;
 mod reconciling;
 mod shop;
 mod webhooks;

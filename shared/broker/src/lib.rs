@@ -23,7 +23,7 @@ mod subscription;
 mod topology;
 
 pub use consumer::{Consumer, Delivery};
-pub use dead_letters::{Chosen, DeadLetter, DeadLetters};
+pub use dead_letters::{Chosen, DeadLetter, DeadLetters, LOOKED_THROUGH};
 pub use error::{BrokerError, PublishError};
 pub use link::Broker;
 pub use publisher::Publisher;

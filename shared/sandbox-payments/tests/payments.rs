@@ -302,7 +302,7 @@ async fn bad_input_is_answered_with_a_problem() {
         ("/v1/payments/pay_none/confirm", json!({}), 404),
         (
             "/v1/payments/pay_none/refunds",
-            json!({ "amount": { "minor": 1, "currency": "KRW" } }),
+            json!({ "refund_id": "r", "amount": { "minor": 1, "currency": "KRW" } }),
             404,
         ),
         (&confirm, json!({ "card_number": "1" }), 422),
