@@ -96,7 +96,7 @@ impl Members {
             (None, Some(code)) => {
                 self.outbox
                     .write(transaction, to, Template::SignUpCode, &code)
-                    .await?
+                    .await?;
             }
             (Some(member), _) => {
                 let url = json!({ "url": self.sign_in_url() });
