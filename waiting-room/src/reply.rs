@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use contract::{PROBLEM_CONTENT_TYPE, Problem};
-use cookie::Cookie;
 use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{
@@ -53,9 +52,14 @@ impl Reply {
     /// A JSON document that is meant for one shopper.
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
-            Ok(body) => Self::new(status, JSON, body).with(CACHE_CONTROL, NO_STORE),
+            Ok(body) => Self::written_json(status, body),
             Err(_) => Self::problem(&Problem::new(500, "internal", "Internal error")),
         }
+    }
+
+    /// The same, written already.
+    pub fn written_json(status: StatusCode, body: Vec<u8>) -> Self {
+        Self::new(status, JSON, body).with(CACHE_CONTROL, NO_STORE)
     }
 
     /// Plain text.
@@ -122,13 +126,10 @@ impl Reply {
         self.with(name.clone(), value)
     }
 
-    /// With a cookie.
+    /// With a cookie, as it stands in a header.
     #[must_use]
-    pub fn with_cookie(self, cookie: &Cookie<'_>) -> Self {
-        match HeaderValue::from_str(&cookie.to_string()) {
-            Ok(value) => self.with(SET_COOKIE, value),
-            Err(_) => self,
-        }
+    pub fn with_cookie(self, cookie: &HeaderValue) -> Self {
+        self.with(SET_COOKIE, cookie.clone())
     }
 
     /// With word of when to ask again: whole seconds, rounded up.

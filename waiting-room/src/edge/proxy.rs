@@ -404,7 +404,7 @@ impl Edge {
             return Ok(());
         };
         for cookie in &passage.cookies {
-            response.append_header(SET_COOKIE, cookie.to_string())?;
+            response.append_header(SET_COOKIE, cookie.clone())?;
         }
         if admitted.is_new && session.req_header().headers.contains_key(PASS_HEADER) {
             response.insert_header(PASS_HEADER, &admitted.pass)?;

@@ -14,7 +14,6 @@ use crate::{
     rooms::{Room, Unavailable, View},
 };
 use contract::{PASS_AUDIENCE, PASS_ISSUER, PassClaims, Problem};
-use cookie::Cookie;
 use http::{HeaderValue, Method as HttpMethod, StatusCode, request::Parts, uri::PathAndQuery};
 use passes::Genuine;
 use std::sync::Arc;
@@ -28,8 +27,8 @@ const MAINTENANCE_PAUSE: std::time::Duration = std::time::Duration::from_secs(30
 pub struct Passage {
     /// The room that was passed, if one guards the way.
     pub admitted: Option<Admitted>,
-    /// Cookies to set on the way back.
-    pub cookies: Vec<Cookie<'static>>,
+    /// Cookies to set on the way back, as they stand in a header.
+    pub cookies: Vec<HeaderValue>,
     /// The name of the origin; the first, if there is none.
     pub origin: Option<Arc<str>>,
     /// By whom the request is, if an access rule asks for that. What an origin answers may be for this account only.
@@ -152,7 +151,7 @@ impl Gate {
             pass: renewed.as_ref().map_or(header, |signed| in_header(&signed.token)),
             is_new: renewed.is_some(),
         };
-        let cookie = renewed.map(|signed| cookies.set_pass(signed.token, signed.until.since(now)));
+        let cookie = renewed.map(|signed| cookies.set_pass(&signed.token, signed.until.since(now)));
         Some(Passage {
             admitted: Some(admitted),
             cookies: cookie.into_iter().collect(),
@@ -174,7 +173,7 @@ impl Gate {
         }
         match self.let_in(room, view, ticket).await {
             Ok(Some(signed)) => {
-                let cookie = cookies.set_pass(signed.token.clone(), signed.until.since(view.now()));
+                let cookie = cookies.set_pass(&signed.token, signed.until.since(view.now()));
                 let admitted = Admitted {
                     room: Arc::clone(room),
                     session: session_of(ticket),

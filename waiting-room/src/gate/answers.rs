@@ -287,7 +287,7 @@ impl Gate {
                     pass: &signed.token,
                     expires_at_unix_ms: signed.until.unix_ms(),
                 };
-                let cookie = cookies.set_pass(signed.token.clone(), signed.until.since(view.now()));
+                let cookie = cookies.set_pass(&signed.token, signed.until.since(view.now()));
                 Reply::json(StatusCode::OK, &body).with_cookie(&cookie)
             }
             Ok(None) => missed(room),
@@ -317,7 +317,7 @@ impl Gate {
 }
 
 fn told(status: StatusCode, place: &Place<'_>) -> Reply {
-    Reply::json(status, place).retry_after(Duration::from_millis(place.poll_after_ms))
+    Reply::written_json(status, place.to_json()).retry_after(Duration::from_millis(place.poll_after_ms))
 }
 
 fn snapshot(room: &Arc<Room>, view: &View) -> Reply {

@@ -22,20 +22,54 @@ const TICKET_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct CookieNames {
     ticket: String,
     pass: String,
-    receipt: String,
-    /// The page that reads the receipt; it is sent nowhere else.
-    fairness_path: String,
+    set_ticket: Line,
+    set_receipt: Line,
     secure: bool,
+}
+
+/// A cookie as it stands in `Set-Cookie`, but for its value: whoever joins gets the same, and a hundred thousand may do so
+/// in a second.
+#[derive(Debug, Clone)]
+struct Line {
+    before: String,
+    after: String,
+}
+
+impl Line {
+    fn of(without_value: &Cookie<'_>) -> Self {
+        let text = without_value.to_string();
+        let (name, rest) = text.split_once('=').unwrap_or((text.as_str(), ""));
+        Self {
+            before: format!("{name}="),
+            after: rest.to_owned(),
+        }
+    }
+
+    /// The whole line. There is nothing to encode in a value of ours.
+    fn with(&self, value: &str) -> HeaderValue {
+        as_header([self.before.as_str(), value, &self.after].concat())
+    }
+}
+
+/// A line of `Set-Cookie`. Every character of our names and values may stand in a header.
+fn as_header(line: String) -> HeaderValue {
+    HeaderValue::try_from(line).unwrap_or(HeaderValue::from_static(""))
 }
 
 impl CookieNames {
     /// The cookies of a room, sent over HTTPS only if `secure`.
     pub fn of(room: &RoomConfig, secure: bool) -> Self {
+        let ticket = format!("waiting-room-ticket-{}", room.id);
+        let receipt = format!("waiting-room-receipt-{}", room.id);
+        let mut set_receipt = cookie(&receipt, "", TICKET_AGE, secure);
+        // It is for the page that reads it, by its script. It proves something, and opens nothing.
+        set_receipt.set_path(format!("/.waiting-room/{}/fairness", room.id));
+        set_receipt.set_http_only(false);
         Self {
-            ticket: format!("waiting-room-ticket-{}", room.id),
+            set_ticket: Line::of(&cookie(&ticket, "", TICKET_AGE, secure)),
+            set_receipt: Line::of(&set_receipt),
+            ticket,
             pass: format!("waiting-room-pass-{}", room.id),
-            receipt: format!("waiting-room-receipt-{}", room.id),
-            fairness_path: format!("/.waiting-room/{}/fairness", room.id),
             secure,
         }
     }
@@ -54,38 +88,35 @@ impl CookieNames {
     }
 
     /// The cookies that keep a place: the ticket, and the receipt with what it is checked by.
-    pub(super) fn set_place(&self, given: &Given) -> Vec<Cookie<'static>> {
-        let mut cookies = vec![self.cookie(&self.ticket, given.sealed.clone(), TICKET_AGE)];
+    pub(super) fn set_place(&self, given: &Given) -> Vec<HeaderValue> {
+        let mut cookies = vec![self.set_ticket.with(&given.sealed)];
         if let Some(receipt) = &given.receipt {
             let id = SessionId::from(given.ticket.id);
             let value = format!("{receipt}~{id}~{}", given.ticket.number);
-            let mut cookie = self.cookie(&self.receipt, value, TICKET_AGE);
-            cookie.set_path(self.fairness_path.clone());
-            // The page's script reads it. It proves something, and opens nothing.
-            cookie.set_http_only(false);
-            cookies.push(cookie);
+            cookies.push(self.set_receipt.with(&value));
         }
         cookies
     }
 
     /// The cookie that keeps a pass for as long as it is valid.
-    pub fn set_pass(&self, pass: String, valid_for: Duration) -> Cookie<'static> {
-        self.cookie(&self.pass, pass, valid_for)
+    pub fn set_pass(&self, pass: &str, valid_for: Duration) -> HeaderValue {
+        as_header(cookie(&self.pass, pass, valid_for, self.secure).to_string())
     }
 
     /// The cookies that make a browser forget ticket and pass.
-    pub fn forget(&self) -> [Cookie<'static>; 2] {
-        [&self.ticket, &self.pass].map(|name| self.cookie(name, String::new(), Duration::ZERO))
+    pub fn forget(&self) -> [HeaderValue; 2] {
+        let forgotten = |name| as_header(cookie(name, "", Duration::ZERO, self.secure).to_string());
+        [&self.ticket, &self.pass].map(|name| forgotten(name))
     }
+}
 
-    fn cookie(&self, name: &str, value: String, age: Duration) -> Cookie<'static> {
-        let age = CookieAge::seconds(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
-        let cookie = Cookie::build((name.to_owned(), value))
-            .path("/")
-            .http_only(true)
-            .max_age(age);
-        cookie.same_site(SameSite::Lax).secure(self.secure).build()
-    }
+fn cookie<'a>(name: &'a str, value: &'a str, age: Duration, secure: bool) -> Cookie<'a> {
+    let age = CookieAge::seconds(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+    let cookie = Cookie::build((name, value))
+        .path("/")
+        .http_only(true)
+        .max_age(age);
+    cookie.same_site(SameSite::Lax).secure(secure).build()
 }
 
 fn cookie_lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
@@ -135,12 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_written_as_by_the_library() {
+        for secure in [false, true] {
+            let whole = cookie("t", "a~b-_", TICKET_AGE, secure).to_string();
+            let line = Line::of(&cookie("t", "", TICKET_AGE, secure));
+            assert_eq!(line.with("a~b-_"), whole);
+        }
+    }
+
+    #[test]
     fn a_header_stands_above_a_cookie() {
+        let line = Line::of(&cookie("t", "", TICKET_AGE, false));
         let names = CookieNames {
             ticket: "t".to_owned(),
             pass: "p".to_owned(),
-            receipt: "r".to_owned(),
-            fairness_path: "/".to_owned(),
+            set_ticket: line.clone(),
+            set_receipt: line,
             secure: false,
         };
         let mut headers = HeaderMap::new();

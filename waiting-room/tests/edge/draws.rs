@@ -170,8 +170,9 @@ async fn a_wiped_redis_gets_its_log_and_its_draw_back() {
 
 #[tokio::test]
 async fn a_random_room_draws_again_and_again() {
-    // Nobody claims, and nobody's place is given away during the test: so whoever may be in, and no more, is called.
-    let drop = drop("method = \"random\"\nclaim_window_seconds = 300\n").await;
+    // Nobody claims, and nobody's place is given away during the test: so whoever may be in, and no more, is called. (The
+    // longer the window, the longer the pause between two draws.)
+    let drop = drop("method = \"random\"\nclaim_window_seconds = 60\n").await;
     let may_be_in = async |max_active: u32| {
         let limits = drop.edges[0].operate(Method::PATCH, "/rooms/demo/limits");
         let limits = limits.json(&json!({"users_per_minute": 6000, "max_active": max_active}));
