@@ -105,8 +105,9 @@ mod tests {
     const ROWS: &str = "
         INSERT INTO products (id, name, price_minor, currency) VALUES ('p', 'P', 1, 'EUR');
         INSERT INTO stock (product_id, on_hand, held, sold) VALUES ('p', 3, 1, 2);
-        INSERT INTO orders (id, shopper, fingerprint, state, accepted_at, decided_at, updated_at)
-             SELECT ('00000000-0000-8000-8000-00000000000' || n)::uuid, 'shopper ' || n / 2, '', state, now(), now(), now()
+        INSERT INTO orders (id, shopper, fingerprint, state, accepted_at, decided_at, updated_at, next_step_at)
+             SELECT ('00000000-0000-8000-8000-00000000000' || n)::uuid, 'shopper ' || n / 2, '', state, now(), now(), now(),
+                    CASE WHEN state = 'paid' THEN now() END
                FROM (VALUES (1, 'held'), (2, 'paid'), (3, 'paid')) AS o (n, state);
         INSERT INTO order_lines (order_id, line_number, product_id, name, quantity, unit_price_minor)
              SELECT id, 1, 'p', 'P', 1, 1 FROM orders;

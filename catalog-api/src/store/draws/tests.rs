@@ -146,9 +146,11 @@ impl Shop {
     /// An order as the worker would have written it.
     async fn order_is(&self, order_id: OrderId, state: &str) {
         sqlx::query(
-            "INSERT INTO orders (id, shopper, fingerprint, state, refusal, accepted_at, decided_at, updated_at)
-             VALUES ($1, 's', 'f', $2, CASE WHEN $2 = 'refused' THEN 'sold_out' END, now(), now(), now())
-             ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+            "INSERT INTO orders (id, shopper, fingerprint, state, refusal, accepted_at, decided_at, updated_at,
+                                 next_step_at)
+             VALUES ($1, 's', 'f', $2, CASE WHEN $2 = 'refused' THEN 'sold_out' END, now(), now(), now(),
+                     CASE WHEN $2 = 'paid' THEN now() END)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, next_step_at = excluded.next_step_at",
         )
         .bind(order_id.as_uuid())
         .bind(state)

@@ -87,7 +87,7 @@ fn what_may_be_done_on_which_day() {
         } else {
             send_back(1, who)
         };
-        store.decide(&[asked.clone()]);
+        store.decide(std::slice::from_ref(&asked));
         assert!(store.decide(&[asked]).changes_nothing(), "twice is once");
         store.audit();
         until_noon_of(&mut store, day + 1);
