@@ -245,7 +245,7 @@ async fn pages_are_for_browsers_and_escape_what_they_show() {
 
 #[tokio::test]
 async fn mistakes_in_the_settings_end_with_64_and_are_told_at_once() {
-    for (arguments, lines) in [(&[][..], 5), (&["migrate"], 1), (&["seed-demo"], 1)] {
+    for (arguments, lines) in [(&[][..], 10), (&["migrate"], 1), (&["seed-demo"], 1)] {
         let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_catalog-api"));
         program
             .args(arguments)

@@ -252,12 +252,17 @@ mod tests {
 
     #[test]
     fn an_order_that_lost_its_unit_has_ended() {
-        use OrderState::{Cancelled, Expired, Held, Paid, Pending, RefundDue, Refunded, Refused};
+        use OrderState::{
+            Cancelled, Delivered, Expired, Held, Paid, PaymentAbandoned, Pending, RefundDue, Refunded,
+            Refused,
+        };
         assert_eq!(OrderFate::of(None), OrderFate::Undecided);
         for (state, fate) in [
             (Pending, OrderFate::Undecided),
             (Held, OrderFate::Held),
             (Paid, OrderFate::Paid),
+            (Delivered, OrderFate::Paid),
+            (PaymentAbandoned, OrderFate::Ended),
             (Refused, OrderFate::Ended),
             (Cancelled, OrderFate::Ended),
             (Expired, OrderFate::Ended),

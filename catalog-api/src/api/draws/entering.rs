@@ -40,7 +40,6 @@ pub async fn enter(
     let notice = find(&shop, &id).await?;
     let draw = notice.draw.id.clone();
     let entered = shop.draws.entrance.enter(draw.clone(), member.id).await?;
-    shop.draws.board.look_soon();
     let receipt = match &entered.receipt {
         Some(receipt) => receipt.clone(),
         None => {
