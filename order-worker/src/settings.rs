@@ -117,7 +117,7 @@ pub enum Command {
 pub enum WebhookCommand {
     /// Tells another one from now on; prints its name and its secret
     Add {
-        /// Where, e.g. https://partner.example/hooks
+        /// Where, e.g. `https://partner.example/hooks`
         #[arg(value_parser = parse_endpoint)]
         url: String,
     },
