@@ -463,6 +463,10 @@ async fn the_gate_comes_before_the_cache() {
     let origin = FakeOrigin::start().await;
     let room = "[[room]]\nid = \"demo\"\nusers_per_minute = 60000\nmax_active = 2\n";
     let edge = edge(&origin, &(rule(MINUTE) + room)).await;
+    eventually(SOON, "two places are called ahead", async || {
+        edge.numbers("demo").await["called"] == 2
+    })
+    .await;
     let cookie_of = |answer: &Answered| {
         let set = answer.headers.get_all(SET_COOKIE).iter();
         let set = set.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
