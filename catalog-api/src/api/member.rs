@@ -38,7 +38,6 @@ pub struct MaybeMember(pub Option<Member>);
 
 /// Somebody who is an operator, or more; any other member is answered 403.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "one extractor for each role")]
 pub struct Operator(pub Member);
 
 /// Somebody who is an admin; any other member is answered 403.

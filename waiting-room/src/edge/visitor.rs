@@ -17,7 +17,11 @@ pub(super) fn peer(address: Option<&SocketAddr>) -> Option<IpAddr> {
 /// What a page's form says; nothing when it is longer than any of ours.
 pub(super) async fn read_form(session: &mut Session) -> Result<Option<JoinForm>> {
     let mut text = Vec::new();
-    while let Some(chunk) = session.read_request_body().await? {
+    while let Some(chunk) = session
+        .read_request_body()
+        .await
+        .map_err(|error| error.into_down())?
+    {
         text.extend_from_slice(&chunk);
         if text.len() > FORM_MAX_BYTES {
             return Ok(None);
