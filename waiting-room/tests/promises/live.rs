@@ -169,12 +169,12 @@ pub async fn who_changed_what_in_a_room_is_kept(fixture: Fixture) {
         .map(|change| (change.version, change.by.actor.as_str()))
         .collect();
     assert_eq!(told, [(2, "ben"), (1, "anna")]);
-    assert_eq!(changes[2].by, note("anna").by);
-    assert_eq!(changes[2].before, Control::default());
-    assert_eq!(changes[2].after, slow.on(&Control::default()));
-    assert_eq!(changes[1].before, changes[2].after);
-    assert_eq!(changes[1].after, as_it_was.on(&changes[1].before));
-    assert_eq!(changes[1].after.users_per_minute, None);
+    assert_eq!(changes[1].by, note("anna").by);
+    assert_eq!(changes[1].before, Control::default());
+    assert_eq!(changes[1].after, slow.on(&Control::default()));
+    assert_eq!(changes[0].before, changes[1].after);
+    assert_eq!(changes[0].after, as_it_was.on(&changes[0].before));
+    assert_eq!(changes[0].after.users_per_minute, None);
     assert_eq!(changes[0].after, fixture.look(0).await.snapshot.control);
     let other = "elsewhere".parse().unwrap();
     let elsewhere = fixture.live[0].changes(&other);
