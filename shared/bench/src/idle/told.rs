@@ -25,6 +25,8 @@ use tokio::{
 };
 
 const EDGES: usize = 3;
+/// Connections that an edge may have beside its listeners.
+const SPARE: usize = 1_000;
 /// What the operator says.
 const MARK: &str = "Size 42 is gone.";
 /// How long all of them may take to begin, and to be told.
@@ -61,6 +63,11 @@ impl Told {
 pub async fn measure(plan: &IdlePlan, origin: &Origin) -> anyhow::Result<Told> {
     let scratch = Scratch::new("idle-told")?;
     let redis = RedisServer::start().await;
+    // An edge would leave a quarter of its open files for other things; here there is nothing else.
+    let room_for_all = format!(
+        "[edge.clients]\nconnections_max = {}\n",
+        plan.listeners as usize / EDGES + SPARE
+    );
     let edge_plan = EdgePlan {
         store: Some(Store {
             url: redis.url(),
@@ -70,7 +77,7 @@ pub async fn measure(plan: &IdlePlan, origin: &Origin) -> anyhow::Result<Told> {
         max_active: 1,
         origin: origin.address,
         health_path: "/",
-        room: "",
+        room: &room_for_all,
     };
     let mut edges = Vec::new();
     for _ in 0..EDGES {
