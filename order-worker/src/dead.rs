@@ -66,16 +66,19 @@ fn line(letter: &DeadLetter) -> anyhow::Result<()> {
         routing_key,
         body,
     } = letter;
-    let body = String::from_utf8_lossy(body);
+    let body = String::from_utf8_lossy(body).replace('\n', " ");
     writeln!(stdout(), "{name}\t{reason}\t{routing_key}\t{body}").context("print")
 }
 
 fn show(letter: &DeadLetter) -> anyhow::Result<()> {
     let body = String::from_utf8_lossy(&letter.body).into_owned();
-    let readable = serde_json::from_slice::<serde_json::Value>(&letter.body);
-    let body = readable.map_or(Ok(body), |json| serde_json::to_string_pretty(&json));
+    // One command, or several that came together, a line each.
+    let commands = serde_json::Deserializer::from_slice(&letter.body).into_iter::<serde_json::Value>();
+    let readable = commands
+        .map(|command| serde_json::to_string_pretty(&command?))
+        .collect::<Result<Vec<_>, _>>();
+    let body = readable.map_or(body, |commands| commands.join("\n"));
     let (name, reason, product) = (&letter.name, &letter.reason, &letter.routing_key);
-    let body = body.context("write the command as JSON")?;
     writeln!(
         stdout(),
         "name     {name}\nreason   {reason}\nproduct  {product}\n{body}"

@@ -1,6 +1,6 @@
 //! From the outbox to the events exchange: what was committed is told, at least once.
 
-use broker::{PublishError, Publisher};
+use broker::{EventMessage, PublishError, Publisher};
 use database::{Retry, transaction};
 use sqlx::{FromRow, PgConnection, PgPool};
 use std::{sync::Arc, time::Duration};
@@ -15,8 +15,8 @@ use tracing::warn;
 const POLL: Duration = Duration::from_millis(500);
 /// The pause after something failed.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Events told in one go.
-const BATCH: i32 = 512;
+/// Messages told in one go.
+const BATCH: i32 = 64;
 
 /// Publishes what is in the outbox, in its sequence, and then deletes it.
 ///
@@ -40,8 +40,12 @@ struct Row {
 }
 
 impl Row {
-    fn event(&self) -> (&str, &[u8]) {
-        (&self.routing_key, self.payload.as_bytes())
+    fn message(self) -> (i64, EventMessage) {
+        let message = EventMessage {
+            routing_key: self.routing_key,
+            lines: self.payload,
+        };
+        (self.id, message)
     }
 }
 
@@ -82,28 +86,29 @@ impl Relay {
         let _ = timeout(POLL, woken).await;
     }
 
-    /// Tells one batch; answers how many.
+    /// Tells one batch; answers how many messages.
     async fn relay(&self) -> Result<usize, RelayError> {
         let told = transaction("relay", || async {
             let mut transaction = self.pool.begin().await?;
             let rows = take(&mut transaction).await?;
             if !rows.is_empty() {
-                let events: Vec<_> = rows.iter().map(Row::event).collect();
-                self.publisher.publish_encoded_events(&events).await?;
-                clear(&mut transaction, &rows).await?;
+                let (ids, messages): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::message).unzip();
+                self.publisher.publish_events(&messages).await?;
+                clear(&mut transaction, &ids).await?;
                 transaction.commit().await?;
+                return Ok(ids.len());
             }
-            Ok::<_, RelayError>(rows.len())
+            Ok::<_, RelayError>(0)
         })
         .await?;
-        metrics::counter!("outbox_events_relayed_total").increment(told as u64);
+        metrics::counter!("outbox_messages_relayed_total").increment(told as u64);
         Ok(told)
     }
 }
 
 async fn take(connection: &mut PgConnection) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT id, routing_key, payload::text AS payload
+        "SELECT id, routing_key, payload
            FROM outbox
           ORDER BY id
           LIMIT $1
@@ -114,8 +119,7 @@ async fn take(connection: &mut PgConnection) -> Result<Vec<Row>, sqlx::Error> {
     .await
 }
 
-async fn clear(connection: &mut PgConnection, rows: &[Row]) -> Result<(), sqlx::Error> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+async fn clear(connection: &mut PgConnection, ids: &[i64]) -> Result<(), sqlx::Error> {
     // Losing this deletion in a crash of the server only tells the events once more: it need not wait for the disk.
     sqlx::query(
         "WITH commit AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))

@@ -296,7 +296,7 @@ async fn move_units(
     }
     let stock = read(connection, id).await?.ok_or(OfferWriteError::Unknown)?.stock;
     let event = Event::StockChanged(stock);
-    sqlx::query("INSERT INTO outbox (routing_key, payload) VALUES ($1, $2::json)")
+    sqlx::query("INSERT INTO outbox (routing_key, payload) VALUES ($1, $2)")
         .bind(event.routing_key())
         .bind(serde_json::to_string(&event).map_err(undecodable)?)
         .execute(connection)

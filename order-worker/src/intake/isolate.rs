@@ -2,7 +2,7 @@
 
 use super::{Intake, batch::Batch};
 use crate::store::{Next, StoreError};
-use broker::Delivery;
+use broker::Delivered;
 use contract::Command;
 use order_domain::batch::{Decisions, Verdict};
 use std::time::Duration;
@@ -15,26 +15,26 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// A batch, its commands decoded.
 pub(super) struct Isolation<'a> {
     intake: &'a Intake,
-    deliveries: Vec<&'a Delivery>,
+    delivered: Vec<Delivered<'a>>,
     commands: Vec<Command>,
-    undecodable: Vec<(&'a Delivery, serde_json::Error)>,
+    undecodable: Vec<(Delivered<'a>, serde_json::Error)>,
 }
 
 impl<'a> Isolation<'a> {
     pub(super) fn new(intake: &'a Intake, batch: &'a Batch) -> Self {
-        let (mut deliveries, mut commands, mut undecodable) = (Vec::new(), Vec::new(), Vec::new());
-        for delivery in &batch.deliveries {
-            match delivery.envelope() {
+        let (mut delivered, mut commands, mut undecodable) = (Vec::new(), Vec::new(), Vec::new());
+        for command in batch.commands() {
+            match command.envelope() {
                 Ok(envelope) => {
-                    deliveries.push(delivery);
+                    delivered.push(command);
                     commands.push(envelope.command);
                 }
-                Err(error) => undecodable.push((delivery, error)),
+                Err(error) => undecodable.push((command, error)),
             }
         }
         Self {
             intake,
-            deliveries,
+            delivered,
             commands,
             undecodable,
         }
@@ -42,8 +42,8 @@ impl<'a> Isolation<'a> {
 
     /// Returns when every command was decided or is among the dead letters, however long that takes.
     pub(super) async fn settle(self) {
-        for (delivery, error) in &self.undecodable {
-            self.set_aside(delivery, &format!("undecodable: {error}")).await;
+        for (command, error) in &self.undecodable {
+            self.set_aside(*command, &format!("undecodable: {error}")).await;
         }
         self.decide(0, self.commands.len()).await;
     }
@@ -57,7 +57,7 @@ impl<'a> Isolation<'a> {
         match self.apply(&self.commands[start..end]).await {
             Ok(decisions) => self.finish(start, &decisions).await,
             Err(error) if end - start == 1 => {
-                self.set_aside(self.deliveries[start], &error.to_string()).await;
+                self.set_aside(self.delivered[start], &error.to_string()).await;
             }
             Err(_) => {
                 let middle = start + (end - start) / 2;
@@ -85,9 +85,9 @@ impl<'a> Isolation<'a> {
     async fn finish(&self, start: usize, decisions: &Decisions) {
         self.intake.relay.notify_one();
         self.measure(decisions);
-        for (delivery, verdict) in self.deliveries[start..].iter().zip(&decisions.verdicts) {
+        for (command, verdict) in self.delivered[start..].iter().zip(&decisions.verdicts) {
             if let Verdict::GivenUp(reason) = verdict {
-                self.set_aside(delivery, reason.as_str()).await;
+                self.set_aside(*command, reason.as_str()).await;
             }
         }
     }
@@ -105,14 +105,10 @@ impl<'a> Isolation<'a> {
     }
 
     /// Returns when the command is on disk among the dead letters.
-    async fn set_aside(&self, delivery: &Delivery, reason: &str) {
+    async fn set_aside(&self, command: Delivered<'_>, reason: &str) {
         metrics::counter!("order_dead_letters_total").increment(1);
-        error!(
-            reason,
-            product = delivery.routing_key(),
-            "setting a command aside"
-        );
-        while let Err(error) = self.intake.publisher.set_aside(delivery, reason).await {
+        error!(reason, product = command.routing_key, "setting a command aside");
+        while let Err(error) = self.intake.publisher.set_aside(command, reason).await {
             warn!(%error, "cannot set a command aside; trying again");
             sleep(PAUSE).await;
         }

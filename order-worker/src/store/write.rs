@@ -1,6 +1,7 @@
 //! Writing down what was decided: a few statements, whatever the size of the batch.
 
 use super::{StoreError, write_mails::note_mails, write_money::write_money};
+use broker::EventMessage;
 use contract::Event;
 use order_domain::{
     batch::{CustomerUnits, Decisions, Restock},
@@ -223,33 +224,33 @@ async fn update_stock(
     Ok(())
 }
 
-/// Into the outbox, in their sequence; what orders do is also to be told to every endpoint.
+/// Into the outbox, in their sequence and packed as they will travel: a row for each event would cost the database more
+/// than the order itself. What orders do is also to be told to every endpoint.
 async fn insert_events(connection: &mut PgConnection, events: &[Event]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
-    let payloads: Vec<String> = events
-        .iter()
-        .map(serde_json::to_string)
-        .collect::<Result<_, _>>()?;
+    let messages = EventMessage::pack(events)?;
+    let column = Columns(&messages);
     sqlx::query(
-        "WITH event AS (
-             SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS event (routing_key, payload, number)
+        "WITH message AS (
+             SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS message (routing_key, lines, number)
          ), told AS (
              INSERT INTO webhook_deliveries (endpoint_id, kind, data)
-             SELECT webhook_endpoints.id, routing_key, payload::json
+             SELECT webhook_endpoints.id, routing_key, line::json
                FROM webhook_endpoints
-              CROSS JOIN event
+              CROSS JOIN message
+              CROSS JOIN string_to_table(lines, E'\\n') WITH ORDINALITY AS event (line, place)
               WHERE disabled_at IS NULL AND routing_key LIKE 'order.%'
-              ORDER BY number
+              ORDER BY number, place
          )
          INSERT INTO outbox (routing_key, payload)
-         SELECT routing_key, payload::json
-           FROM event
+         SELECT routing_key, lines
+           FROM message
           ORDER BY number",
     )
-    .bind(Columns(events).of(Event::routing_key))
-    .bind(payloads)
+    .bind(column.of(|message| message.routing_key.as_str()))
+    .bind(column.of(|message| message.lines.as_str()))
     .execute(connection)
     .await?;
     Ok(())

@@ -7,8 +7,8 @@ use lapin::{BasicProperties, options::BasicPublishOptions};
 use testbed::{Process, eventually_some};
 
 impl Shop {
-    /// Bytes that are no command.
-    async fn send_garbage(&self, body: &[u8]) {
+    /// A message of these bytes.
+    async fn send_bytes(&self, body: &[u8]) {
         let channel = self.namespace.connect().await.create_channel().await.unwrap();
         let (exchange, options) = (self.topology.orders_exchange(), BasicPublishOptions::default());
         let properties = BasicProperties::default().with_delivery_mode(2);
@@ -61,7 +61,7 @@ async fn poison_is_set_aside_with_its_reason_and_its_neighbours_are_decided() {
             shop.send(poison(1_000 + number)).await;
         }
     }
-    shop.send_garbage(b"{ no command").await;
+    shop.send_bytes(b"{ no command").await;
     shop.send(captured(7_777, "a", PRICE)).await;
     let _worker = shop.worker().await;
     shop.check(&(0..20).collect::<Vec<_>>(), 20).await;
@@ -82,6 +82,24 @@ async fn poison_is_set_aside_with_its_reason_and_its_neighbours_are_decided() {
             .all(|reason| reason.contains("invalid byte sequence")),
         "{reasons:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_commands_that_came_together_only_those_to_blame_are_set_aside() {
+    let shop = Shop::open(&[1_000]).await;
+    let line = |command| serde_json::to_string(&envelope(command)).unwrap();
+    let first = line(place(0, &[("p0", 1)]));
+    let last = line(place(1, &[("p0", 1)]));
+    let message = [first, line(poison(7)), "{ no command".to_owned(), last].join("\n");
+    shop.send_bytes(message.as_bytes()).await;
+    let _worker = shop.worker().await;
+    shop.check(&[0, 1], 2).await;
+    let letters = shop.dead_letters(2).await;
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    for letter in &letters {
+        let lines = letter.body.split(|byte| *byte == b'\n').count();
+        assert_eq!(lines, 1, "each stands alone: {letters:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +127,7 @@ async fn a_dead_letter_is_shown_and_given_back_by_hand() {
 async fn a_dead_letter_is_dropped_by_hand() {
     let shop = Shop::open(&[1]).await;
     let _worker = shop.worker().await;
-    shop.send_garbage(b"{ no command").await;
+    shop.send_bytes(b"{ no command").await;
     shop.send(captured(1, "a", PRICE)).await;
     let letters = shop.dead_letters(2).await;
     let garbage = letters

@@ -9,14 +9,14 @@ use uuid::Uuid;
 /// How many identifiers are looked up at once.
 const CHUNK: usize = 10_000;
 
-/// The product's stock row, and what the records add up to.
+/// The stock rows of all products together, and what the records add up to.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Books {
     /// Units there were.
     pub on_hand: i64,
-    /// Units kept for orders that are not paid, as the stock row says.
+    /// Units kept for orders that are not paid, as the stock rows say.
     pub held: i64,
-    /// Units sold, as the stock row says.
+    /// Units sold, as the stock rows say.
     pub sold: i64,
     /// Units of holds that are open.
     pub open_units: i64,
@@ -32,7 +32,7 @@ pub struct Books {
 
 const BOOKS: &str = "
     WITH units AS (SELECT order_id, sum(quantity)::bigint AS quantity FROM order_lines GROUP BY order_id)
-    SELECT on_hand, held, sold,
+    SELECT sum(on_hand)::bigint AS on_hand, sum(held)::bigint AS held, sum(sold)::bigint AS sold,
            (SELECT coalesce(sum(quantity), 0)::bigint
               FROM holds JOIN units USING (order_id) WHERE open) AS open_units,
            (SELECT coalesce(sum(quantity), 0)::bigint
@@ -44,19 +44,18 @@ const BOOKS: &str = "
            (SELECT coalesce(sum(sales - 1), 0)::bigint
               FROM (SELECT count(*) AS sales FROM hold_resolutions WHERE resolution = 'posted'
                      GROUP BY order_id) AS by_order) AS second_sales
-      FROM stock WHERE product_id = $1";
+      FROM stock";
 
 impl Books {
     /// Reads them.
-    pub async fn read(pool: &PgPool, product: &str) -> anyhow::Result<Self> {
+    pub async fn read(pool: &PgPool) -> anyhow::Result<Self> {
         sqlx::query_as(BOOKS)
-            .bind(product)
             .fetch_one(pool)
             .await
             .context("read the books")
     }
 
-    /// Units promised beyond those there were, by the row or by the records.
+    /// Units promised beyond those there were, by the rows or by the records.
     pub fn oversold(&self) -> i64 {
         let promised = (self.held + self.sold)
             .max(self.open_units + self.posted_units)
@@ -64,7 +63,7 @@ impl Books {
         (promised - self.on_hand).max(0)
     }
 
-    /// Whether the stock row is what the records add up to.
+    /// Whether the stock rows are what the records add up to.
     pub fn balance(&self) -> bool {
         self.held == self.open_units && self.sold == self.posted_units && self.sold == self.paid_units
     }
@@ -121,7 +120,7 @@ mod tests {
         let database = Database::fresh().await;
         let pool = database.pool().await;
         sqlx::raw_sql(ROWS).execute(&pool).await.unwrap();
-        let books = Books::read(&pool, "p").await.unwrap();
+        let books = Books::read(&pool).await.unwrap();
         let expected = Books {
             on_hand: 3,
             held: 1,

@@ -200,6 +200,9 @@ pub struct OrdersPlan {
     /// How many shoppers were let in and order in turn.
     #[arg(long, default_value_t = 2_000)]
     pub shoppers: u32,
+    /// How many products are ordered, one by each order.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub products: u32,
 }
 
 #[derive(Debug, Args)]

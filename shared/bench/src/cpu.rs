@@ -22,17 +22,24 @@ pub struct Spent {
 impl Spent {
     /// By all processes of a group so far.
     pub fn by_group(group: u32) -> anyhow::Result<Self> {
+        Self::by(|process| process.group == group)
+    }
+
+    /// By all processes of this name so far.
+    pub fn by_name(name: &str) -> anyhow::Result<Self> {
+        Self::by(|process| process.name == name)
+    }
+
+    fn by(counts: impl Fn(&Process) -> bool) -> anyhow::Result<Self> {
         let mut all = Self::default();
         for process in fs::read_dir("/proc").context("list the processes")? {
             // A process that has ended meanwhile is not there.
             let Ok(stat) = fs::read_to_string(process?.path().join("stat")) else {
                 continue;
             };
-            if let Some((of, spent)) = read(&stat)
-                && of == group
-            {
-                all.user += spent.user;
-                all.system += spent.system;
+            if let Some(process) = read(&stat).filter(|process| counts(process)) {
+                all.user += process.spent.user;
+                all.system += process.spent.system;
             }
         }
         Ok(all)
@@ -55,17 +62,28 @@ impl Sub for Spent {
     }
 }
 
-/// The group of a process, and what it has spent.
-fn read(stat: &str) -> Option<(u32, Spent)> {
+/// A process as the system tells of it.
+struct Process<'a> {
+    name: &'a str,
+    group: u32,
+    spent: Spent,
+}
+
+fn read(stat: &str) -> Option<Process<'_>> {
     // The name stands in parentheses, and may have any character in it.
-    let (_, rest) = stat.rsplit_once(')')?;
+    let (start, rest) = stat.rsplit_once(')')?;
+    let (_, name) = start.split_once('(')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let seconds = |field: usize| Some(fields.get(field)?.parse::<f64>().ok()? / TICKS_A_SECOND);
     let spent = Spent {
         user: seconds(USER)?,
         system: seconds(SYSTEM)?,
     };
-    Some((fields.get(GROUP)?.parse().ok()?, spent))
+    Some(Process {
+        name,
+        group: fields.get(GROUP)?.parse().ok()?,
+        spent,
+    })
 }
 
 #[cfg(test)]
@@ -75,15 +93,19 @@ mod tests {
     #[test]
     fn a_name_may_have_spaces_and_parentheses() {
         let stat = "17 (a) b (c) S 1 42 42 0 -1 4194560 5 0 0 0 250 50 0 0 20 0 3 0 9 1 2";
-        let (group, spent) = read(stat).unwrap();
-        assert_eq!(group, 42);
+        let Process { name, group, spent } = read(stat).unwrap();
+        assert_eq!((name, group), ("a) b (c", 42));
         assert!((spent.user - 2.5).abs() < 1e-9 && (spent.system - 0.5).abs() < 1e-9);
         assert!(read("17 (a").is_none());
     }
 
     #[test]
     fn work_costs_time() {
-        let group = || read(&fs::read_to_string("/proc/self/stat").unwrap()).unwrap().0;
+        let group = || {
+            read(&fs::read_to_string("/proc/self/stat").unwrap())
+                .unwrap()
+                .group
+        };
         let before = Spent::by_group(group()).unwrap();
         let mut sum = 0u64;
         while (Spent::by_group(group()).unwrap() - before).total() < 0.02 {

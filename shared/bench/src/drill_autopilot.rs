@@ -181,7 +181,7 @@ async fn judge(
 ) -> anyhow::Result<Verdict> {
     let pool = shop.database().try_pool().await?;
     let lost = books::undecided(&pool, accepted, DECIDED_WITHIN).await?;
-    let books = books::Books::read(&pool, PRODUCT).await?;
+    let books = books::Books::read(&pool).await?;
     pool.close().await;
     let seconds = |duration: Duration| json!(rounded(duration.as_secs_f64(), 1));
     print(&[

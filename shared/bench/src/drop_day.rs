@@ -8,7 +8,7 @@ use crate::{
     k6::{K6, Told},
     report::{print, say},
     scratch::Scratch,
-    shop::{PRODUCT, READY_PATH, Shop},
+    shop::{READY_PATH, Shop},
 };
 use anyhow::{Context, ensure};
 use serde_json::json;
@@ -53,7 +53,7 @@ pub async fn measure(plan: &DropDayPlan) -> anyhow::Result<Verdict> {
     let told = k6.told()?;
     settle(&pool).await;
     let lost = books::undecided(&pool, &told.accepted, SETTLED_WITHIN).await?;
-    let books = Books::read(&pool, PRODUCT).await?;
+    let books = Books::read(&pool).await?;
     pool.close().await;
     judge(plan, &told, lost, &books, status, began.elapsed())
 }
@@ -90,7 +90,7 @@ async fn watch(edge: &Edge, k6: &mut K6, pool: &PgPool) -> anyhow::Result<ExitSt
         if let Ok(status) = tokio::time::timeout(TOLD_EVERY, k6.child.wait()).await {
             return status.context("wait for k6");
         }
-        let books = Books::read(pool, PRODUCT).await?;
+        let books = Books::read(pool).await?;
         let waiting = waiting(edge).await?;
         say(&format!(
             "{waiting} wait, {} of {} sold, {} held",
@@ -103,7 +103,7 @@ async fn watch(edge: &Edge, k6: &mut K6, pool: &PgPool) -> anyhow::Result<ExitSt
 /// Payments are reported a little after the shoppers see them.
 async fn settle(pool: &PgPool) {
     let settled = async || {
-        Books::read(pool, PRODUCT)
+        Books::read(pool)
             .await
             .is_ok_and(|books| books.held == 0)
             .then_some(())

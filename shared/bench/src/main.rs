@@ -35,6 +35,7 @@ mod scratch;
 mod shelves;
 mod shop;
 mod sign_in;
+mod spending;
 mod stock;
 mod wrk;
 

@@ -4,13 +4,15 @@ use crate::{
     crowd::micros,
     http::{self, Connection},
     report::histogram,
-    shop::PRODUCT,
 };
 use anyhow::{Context, bail, ensure};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 use uuid::Uuid;
 
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
@@ -55,9 +57,10 @@ impl Run {
     }
 }
 
-/// Waits until the edge, which was there first, has seen that the shop is well.
-pub async fn until_open(public: SocketAddr, pass: &str) -> anyhow::Result<()> {
-    let request = http::request("GET", public, "/products", &[("Waiting-Room-Pass", pass)], "");
+/// Waits until the edge, which was there first, has seen that the shop is well, and the shop has heard of the product.
+pub async fn until_open(public: SocketAddr, pass: &str, product: &str) -> anyhow::Result<()> {
+    let path = format!("/products/{product}");
+    let request = http::request("GET", public, &path, &[("Waiting-Room-Pass", pass)], "");
     let open = async || {
         let mut connection = Connection::open(public).await.ok()?;
         let answer = connection.exchange(&request).await.ok()?;
@@ -68,40 +71,61 @@ pub async fn until_open(public: SocketAddr, pass: &str) -> anyhow::Result<()> {
         .context("the edge does not reach the shop")
 }
 
-/// Orders for `seconds`; the connections share the passes out among them.
-pub async fn run(
-    public: SocketAddr,
-    passes: &Arc<Vec<String>>,
-    in_flight: u32,
-    seconds: u32,
-    round: u32,
-) -> anyhow::Result<Run> {
-    let began = Instant::now();
-    let until = began + Duration::from_secs(u64::from(seconds));
-    let mut tasks = JoinSet::new();
-    for lane in 0..in_flight {
-        let turn = Turn {
-            passes: Arc::clone(passes),
-            lane,
-            lanes: in_flight,
-            round,
-        };
-        tasks.spawn(turn.order_until(public, until));
+/// Who orders what, and how fast.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Where the edge is.
+    pub public: SocketAddr,
+    /// The shoppers, shared out among the connections.
+    pub passes: Arc<Vec<String>>,
+    /// What is ordered, in turn.
+    pub products: Arc<Vec<String>>,
+    /// Connections; each waits for the decision before it sends the next order.
+    pub in_flight: u32,
+    /// How long.
+    pub seconds: u32,
+}
+
+impl Load {
+    /// Orders as fast as decisions come. `round` makes the keys of these orders other than those of the other rounds.
+    pub async fn run(&self, round: u32) -> anyhow::Result<Run> {
+        self.run_each(round, None).await
     }
-    let mut sum = Run::new()?;
-    while let Some(run) = tasks.join_next().await {
-        sum.add(run??)?;
+
+    /// Orders so many a second, each at its time. An order that cannot be sent in time is late all the same: it took
+    /// from when it was due.
+    pub async fn run_at(&self, per_second: f64, round: u32) -> anyhow::Result<Run> {
+        let between = Duration::from_secs_f64(f64::from(self.in_flight) / per_second);
+        self.run_each(round, Some(between)).await
     }
-    sum.seconds = began.elapsed().as_secs_f64();
-    Ok(sum)
+
+    async fn run_each(&self, round: u32, between: Option<Duration>) -> anyhow::Result<Run> {
+        let began = Instant::now();
+        let mut tasks = JoinSet::new();
+        for lane in 0..self.in_flight {
+            let turn = Turn {
+                load: self.clone(),
+                lane,
+                round,
+                between,
+            };
+            tasks.spawn(turn.order_from(began));
+        }
+        let mut sum = Run::new()?;
+        while let Some(run) = tasks.join_next().await {
+            sum.add(run??)?;
+        }
+        sum.seconds = began.elapsed().as_secs_f64();
+        Ok(sum)
+    }
 }
 
 /// One connection's share of the shoppers.
 struct Turn {
-    passes: Arc<Vec<String>>,
+    load: Load,
     lane: u32,
-    lanes: u32,
     round: u32,
+    between: Option<Duration>,
 }
 
 /// An order as it is answered.
@@ -113,21 +137,19 @@ pub struct Order {
 }
 
 impl Turn {
-    async fn order_until(self, public: SocketAddr, until: Instant) -> anyhow::Result<Run> {
-        let mut connection = Connection::open(public).await?;
+    async fn order_from(self, began: Instant) -> anyhow::Result<Run> {
+        let mut connection = Connection::open(self.load.public).await?;
         let mut run = Run::new()?;
-        let mine = self
-            .passes
-            .iter()
-            .skip(self.lane as usize)
-            .step_by(self.lanes as usize)
-            .cycle();
-        for (turn, pass) in mine.enumerate() {
-            if Instant::now() >= until {
+        let until = began + Duration::from_secs(self.load.seconds.into());
+        let (lane, lanes) = (self.lane as usize, self.load.in_flight as usize);
+        let mine = self.load.passes.iter().skip(lane).step_by(lanes).cycle();
+        for (turn, pass) in (0..).zip(mine) {
+            let asked = self.due(began, turn).unwrap_or_else(Instant::now);
+            if asked >= until {
                 break;
             }
-            let request = self.request(public, pass, turn);
-            let asked = Instant::now();
+            sleep_until(asked).await;
+            let request = self.request(pass, turn);
             let order = accepted(&mut connection, &request).await?;
             match order.state.as_str() {
                 "held" => run.latency.saturating_record(micros(asked.elapsed())),
@@ -139,15 +161,23 @@ impl Turn {
         Ok(run)
     }
 
-    fn request(&self, public: SocketAddr, pass: &str, turn: usize) -> Vec<u8> {
+    /// When the order is due, if there is a time for it: the lanes take their turns evenly spread.
+    fn due(&self, began: Instant, turn: u32) -> Option<Instant> {
+        let between = self.between?;
+        Some(began + between * turn + between * self.lane / self.load.in_flight)
+    }
+
+    fn request(&self, pass: &str, turn: u32) -> Vec<u8> {
         let key = format!("\"bench-{}-{}-{turn}\"", self.round, self.lane);
-        let body = format!(r#"{{"lines":[{{"product_id":"{PRODUCT}","quantity":1}}]}}"#);
+        let products = &self.load.products;
+        let product = &products[(self.lane + turn) as usize % products.len()];
+        let body = format!(r#"{{"lines":[{{"product_id":"{product}","quantity":1}}]}}"#);
         let headers = [
             ("Waiting-Room-Pass", pass),
             ("Idempotency-Key", key.as_str()),
             ("Prefer", "wait=10"),
         ];
-        http::request("POST", public, "/orders", &headers, &body)
+        http::request("POST", self.load.public, "/orders", &headers, &body)
     }
 }
 

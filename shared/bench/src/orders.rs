@@ -7,15 +7,16 @@ use crate::{
     cli::OrdersPlan,
     crowd,
     edge::{Edge, EdgePlan, Store},
-    ordering::{self, Run},
+    ordering::{self, Load, Run},
     pgbench::{CLIENTS, Naive},
     report::{median, print, quantile_ms, rounded, say},
     scratch::Scratch,
-    shop::{PRODUCT, READY_PATH, Shop},
+    shop::{READY_PATH, Shop},
+    spending::{Part, Spending},
 };
 use anyhow::Context;
 use serde_json::json;
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, thread::available_parallelism, time::Duration};
 use testbed::{RedisNamespace, free_address};
 use uuid::Uuid;
 
@@ -45,20 +46,47 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     let shop = Shop::start(origin, public, STOCK).await?;
     let naive = Naive::new(&scratch).await?;
     let crowd = crowd::join(&edge, plan.shoppers.max(plan.in_flight), CLAIMING).await?;
-    let passes = Arc::new(crowd::admit(&edge, crowd.places, CLAIMING).await?);
-
+    let passes = crowd::admit(&edge, crowd.places, CLAIMING).await?;
+    let products = shop.products(plan.products, STOCK).await?;
+    let first_pass = passes.first().context("nobody was let in")?;
     // Caches of passes and connections to everything: a shop that is open has them.
-    ordering::until_open(public, passes.first().context("nobody was let in")?).await?;
+    ordering::until_open(
+        public,
+        first_pass,
+        products.last().context("there is no product")?,
+    )
+    .await?;
+    let load = Load {
+        public,
+        passes: Arc::new(passes),
+        products: Arc::new(products),
+        in_flight: plan.in_flight,
+        seconds: plan.seconds,
+    };
     say("warming up ...");
-    let warm = ordering::run(public, &passes, plan.in_flight, WARM_UP_SECONDS, 0).await?;
+    let warm_up = Load {
+        seconds: WARM_UP_SECONDS,
+        ..load.clone()
+    };
     let mut tally = Tally {
         rates: Vec::new(),
         references: Vec::new(),
         orders: Run::new()?,
-        warm,
+        unhurried: Run::new()?,
+        warm: warm_up.run(0).await?,
+        spending: Spending::of(vec![
+            Part::Ours("edge", edge.id()?),
+            Part::Ours("catalog-api", shop.catalog().id()),
+            Part::Ours("order-worker", shop.worker().id()),
+            Part::Named("rabbitmq", "beam.smp"),
+            Part::Named("postgresql", "postgres"),
+            Part::Named("load", "bench"),
+        ]),
     };
     for round in 1..=plan.rounds {
-        let run = ordering::run(public, &passes, plan.in_flight, plan.seconds, round).await?;
+        tally.spending.begin()?;
+        let run = load.run(round).await?;
+        tally.spending.end(run.latency.len())?;
         let (rate, p99) = (run.rate(), quantile_ms(&run.latency, 0.99));
         let reference = naive.rate(plan.seconds).await?;
         say(&format!(
@@ -69,6 +97,7 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
         tally.references.push(reference);
         tally.orders.add(run)?;
     }
+    tally.unhurried = load.run_at(median(&tally.rates) / 2.0, plan.rounds + 1).await?;
     judge(plan, &shop, &tally).await
 }
 
@@ -77,17 +106,21 @@ struct Tally {
     rates: Vec<f64>,
     references: Vec<f64>,
     orders: Run,
+    /// At half of the rate.
+    unhurried: Run,
     /// Measured nowhere, and still not to be lost.
     warm: Run,
+    spending: Spending,
 }
 
 /// Looks every accepted order up and prints the result.
 async fn judge(plan: &OrdersPlan, shop: &Shop, tally: &Tally) -> anyhow::Result<Verdict> {
-    let all = || tally.warm.accepted.iter().chain(&tally.orders.accepted).copied();
+    let runs = [&tally.warm, &tally.orders, &tally.unhurried];
+    let all = || runs.iter().flat_map(|run| &run.accepted).copied();
     let accepted: HashSet<Uuid> = all().collect();
     let pool = shop.database().try_pool().await?;
     let lost = books::undecided(&pool, &accepted, DECIDED_WITHIN).await?;
-    let books = Books::read(&pool, PRODUCT).await?;
+    let books = Books::read(&pool).await?;
     pool.close().await;
     let duplicated = books.open_units - i64::try_from(accepted.len() - lost)?;
     let (value, reference) = (median(&tally.rates), median(&tally.references));
@@ -103,12 +136,23 @@ async fn judge(plan: &OrdersPlan, shop: &Shop, tally: &Tally) -> anyhow::Result<
         ("ratio", json!(rounded(value / reference, 3))),
         ("p50_ms", json!(quantile_ms(&tally.orders.latency, 0.5))),
         ("p99_ms", json!(quantile_ms(&tally.orders.latency, 0.99))),
+        ("half_load", json!(rounded(tally.unhurried.rate(), 0))),
+        (
+            "half_load_p50_ms",
+            json!(quantile_ms(&tally.unhurried.latency, 0.5)),
+        ),
+        (
+            "half_load_p99_ms",
+            json!(quantile_ms(&tally.unhurried.latency, 0.99)),
+        ),
+        ("parts", tally.spending.table(available_parallelism()?.get())),
         ("accepted", json!(accepted.len())),
-        ("decided_late", json!(tally.orders.late)),
+        ("decided_late", json!(tally.orders.late + tally.unhurried.late)),
         ("lost", json!(lost)),
         ("duplicated", json!(duplicated)),
         ("books_balance", json!(books.balance())),
         ("in_flight", json!(plan.in_flight)),
+        ("products", json!(plan.products)),
         ("shoppers", json!(plan.shoppers)),
         ("rounds", json!(plan.rounds)),
         ("seconds", json!(plan.seconds)),

@@ -6,7 +6,7 @@ use crate::{
     http::{self, Connection},
     ordering,
     scratch::Scratch,
-    shop::{READY_PATH, Shop},
+    shop::{PRODUCT, READY_PATH, Shop},
 };
 use anyhow::{Context, ensure};
 use std::{net::SocketAddr, sync::Arc};
@@ -61,7 +61,7 @@ impl Door {
 
     /// Waits until the edge has seen that the shop is well.
     pub async fn leads_in(&self) -> anyhow::Result<()> {
-        ordering::until_open(self.edge.public, &self.pass).await
+        ordering::until_open(self.edge.public, &self.pass, PRODUCT).await
     }
 
     /// The bytes of a read by each of those who were let in.

@@ -3,7 +3,8 @@
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use broker::Topology;
-use std::net::SocketAddr;
+use sqlx::PgPool;
+use std::{iter, net::SocketAddr};
 use testbed::{BrokerNamespace, Database, MEMBER_SETTINGS, Process, ProcessBuilder, free_address};
 
 /// The product of every measurement.
@@ -82,6 +83,19 @@ impl Shop {
         })
     }
 
+    /// Puts more products on the shelf, so that there are `count`, and tells the names of all; for those after the
+    /// first the shop may need a moment to hear of them.
+    pub async fn products(&self, count: u32, stock: u32) -> anyhow::Result<Vec<String>> {
+        let more = (2..=count).map(|number| format!("{PRODUCT}-{number}"));
+        let all: Vec<String> = iter::once(PRODUCT.to_owned()).chain(more).collect();
+        let pool = self.database.try_pool().await?;
+        for product in &all[1..] {
+            put_on_shelf(&pool, product, stock).await?;
+        }
+        pool.close().await;
+        Ok(all)
+    }
+
     /// The process that decides orders.
     pub fn worker(&self) -> &Process {
         &self.worker
@@ -148,15 +162,24 @@ fn quiet(builder: ProcessBuilder) -> ProcessBuilder {
 
 async fn seed(database: &Database, stock: u32) -> anyhow::Result<()> {
     let pool = database.try_pool().await?;
-    let product =
-        "INSERT INTO products (id, name, price_minor, currency) VALUES ($1, 'Demo sneaker', 12900, 'EUR')";
-    sqlx::query(product).bind(PRODUCT).execute(&pool).await?;
-    let shelf = "INSERT INTO stock (product_id, on_hand) VALUES ($1, $2)";
-    sqlx::query(shelf)
-        .bind(PRODUCT)
-        .bind(i64::from(stock))
-        .execute(&pool)
-        .await?;
+    put_on_shelf(&pool, PRODUCT, stock).await?;
     pool.close().await;
+    Ok(())
+}
+
+async fn put_on_shelf(pool: &PgPool, product: &str, stock: u32) -> anyhow::Result<()> {
+    sqlx::query(
+        "WITH product AS (
+             INSERT INTO products (id, name, price_minor, currency)
+             VALUES ($1, 'Demo sneaker', 12900, 'EUR')
+             RETURNING id
+         )
+         INSERT INTO stock (product_id, on_hand) SELECT id, $2 FROM product",
+    )
+    .bind(product)
+    .bind(i64::from(stock))
+    .execute(pool)
+    .await
+    .with_context(|| format!("put {product} on the shelf"))?;
     Ok(())
 }

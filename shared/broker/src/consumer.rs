@@ -1,6 +1,6 @@
 //! Consuming a queue for ever.
 
-use crate::{Broker, BrokerError, backoff::Backoff, error::Chain, link::Link};
+use crate::{Broker, BrokerError, backoff::Backoff, error::Chain, link::Link, pack};
 use contract::Envelope;
 use futures::StreamExt;
 use lapin::{
@@ -25,24 +25,31 @@ pub struct Consumer {
     not_before: Instant,
 }
 
-/// A message that was delivered and is not acknowledged yet.
+/// A message that was delivered and is not acknowledged yet: one command or several, in their sequence.
 #[derive(Debug)]
 pub struct Delivery(Message);
 
-impl Delivery {
-    /// The command in it.
-    pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
-        serde_json::from_slice(&self.0.data)
-    }
-
+/// One command of a delivery, or what stands in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivered<'a> {
+    /// The key it was published with: the product.
+    pub routing_key: &'a str,
     /// As it came.
-    pub fn body(&self) -> &[u8] {
-        &self.0.data
-    }
+    pub bytes: &'a [u8],
+}
 
-    /// The key it was published with: the product, for a command.
-    pub fn routing_key(&self) -> &str {
-        self.0.routing_key.as_str()
+impl Delivered<'_> {
+    /// The command.
+    pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
+        serde_json::from_slice(self.bytes)
+    }
+}
+
+impl Delivery {
+    /// What is in it: at least one.
+    pub fn commands(&self) -> impl Iterator<Item = Delivered<'_>> {
+        let routing_key = self.0.routing_key.as_str();
+        pack::lines(&self.0.data).map(move |bytes| Delivered { routing_key, bytes })
     }
 
     /// Acknowledges this message and every earlier one of the same consumer.

@@ -1,8 +1,9 @@
 //! Commands that could not be acted on: set aside with the reason, looked at, given back or dropped.
 
 use crate::{
-    Broker, BrokerError, Delivery, PublishError, Publisher,
+    Broker, BrokerError, Delivered, PublishError, Publisher,
     link::Link,
+    pack,
     topology::{table, text},
 };
 use contract::Envelope;
@@ -20,7 +21,7 @@ const REASON_BY_RABBITMQ: &str = "x-first-death-reason";
 /// Headers are bounded by the frame they travel in; a reason longer than this is cut.
 const REASON_MAX: usize = 1_000;
 
-/// A command that was set aside.
+/// A command that was set aside; or several that came together, if RabbitMQ itself has set them aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// What it is called by: the message's own name, or one made of its bytes if it has none that can be read.
@@ -53,14 +54,14 @@ pub struct DeadLetters {
 
 impl Publisher {
     /// Sets a delivered command aside. After `Ok` it is on disk among the dead letters, and the delivery may be
-    /// acknowledged.
-    pub async fn set_aside(&self, delivery: &Delivery, reason: &str) -> Result<(), PublishError> {
+    /// acknowledged as soon as all that came with it is settled.
+    pub async fn set_aside(&self, command: Delivered<'_>, reason: &str) -> Result<(), PublishError> {
         let reason = &reason[..reason.floor_char_boundary(REASON_MAX)];
         let headers = table([(REASON, text(reason))]);
         self.publish_bytes(
             self.topology().dead_exchange(),
-            delivery.routing_key(),
-            delivery.body(),
+            command.routing_key,
+            command.bytes,
             headers,
         )
         .await
@@ -91,15 +92,17 @@ impl DeadLetters {
     }
 
     /// Gives the chosen ones back to the orders; answers how many. Each leaves this queue only when the other has
-    /// confirmed it.
+    /// confirmed it. Commands that came together go back one by one: the one that is to blame shall harm no other.
     pub async fn replay(&self, publisher: &Publisher, chosen: &Chosen) -> Result<usize, BrokerError> {
         let orders = publisher.topology().orders_exchange();
         self.remove(chosen, async |letter| {
-            let nothing = FieldTable::default();
-            publisher
-                .publish_bytes(orders.clone(), &letter.routing_key, &letter.body, nothing)
-                .await
-                .map_err(BrokerError::from)
+            for command in pack::lines(&letter.body) {
+                let nothing = FieldTable::default();
+                publisher
+                    .publish_bytes(orders.clone(), &letter.routing_key, command, nothing)
+                    .await?;
+            }
+            Ok(())
         })
         .await
     }
@@ -157,9 +160,10 @@ impl Chosen {
     }
 }
 
-/// The name of a command, or one that is the same for the same bytes.
+/// The name of the (first) command, or one that is the same for the same bytes.
 fn name_of(body: &[u8]) -> String {
-    let named = serde_json::from_slice::<Envelope>(body);
+    let first = pack::lines(body).next().unwrap_or_default();
+    let named = serde_json::from_slice::<Envelope>(first);
     named.map_or_else(
         |_| {
             let mut hash = DefaultHasher::new();

@@ -1,6 +1,6 @@
 //! What can go wrong between us and RabbitMQ.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 /// Why something other than publishing failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ impl BrokerError {
 }
 
 /// Why a message is not known to be in a queue. After each of these, publishing it again is safe and may help.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
     /// There is no connection now; the message was not sent.
     #[error("there is no connection to RabbitMQ")]
@@ -59,7 +59,13 @@ pub enum PublishError {
     Interrupted(#[source] Option<lapin::Error>),
     /// The message could not be written as JSON.
     #[error("encode the message")]
-    Encode(#[from] serde_json::Error),
+    Encode(#[source] Arc<serde_json::Error>),
+}
+
+impl From<serde_json::Error> for PublishError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Encode(Arc::new(error))
+    }
 }
 
 /// An error with its causes on one line, for the log.

@@ -5,9 +5,11 @@ use crate::{
     backoff::Backoff,
     confirms::{InFlight, settle},
     error::Chain,
+    gathering::{Gathering, Outcome},
     link::Link,
+    pack::{self, EventMessage},
 };
-use contract::{Envelope, Event};
+use contract::Envelope;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use lapin::{
     BasicProperties, Channel,
@@ -52,6 +54,7 @@ struct Inner {
     open: watch::Receiver<Option<Open>>,
     broken: Arc<Notify>,
     in_flight: Arc<Semaphore>,
+    gathering: Gathering,
     connecting: AbortHandle,
 }
 
@@ -61,9 +64,6 @@ struct Open {
     channel: Channel,
     sent: UnboundedSender<InFlight>,
 }
-
-/// What will be known of a message that was sent.
-type Confirm = oneshot::Receiver<Result<(), PublishError>>;
 
 /// What is published, and how.
 struct Message<'a> {
@@ -90,6 +90,7 @@ impl Publisher {
                 open,
                 broken,
                 in_flight,
+                gathering: Gathering::default(),
                 connecting,
             }),
         }
@@ -103,34 +104,42 @@ impl Publisher {
     /// Publishes a command. `Ok` means that it is on disk in its queue; after an error, publishing the same
     /// command again is safe.
     pub async fn publish(&self, envelope: &Envelope) -> Result<(), PublishError> {
-        self.send_and_wait(Message {
-            exchange: self.inner.topology.orders_exchange(),
-            routing_key: envelope.routed_by.as_str(),
-            id: envelope.message_id,
-            body: &serde_json::to_vec(envelope)?,
-            headers: FieldTable::default(),
-            delivery_mode: PERSISTENT,
-            mandatory: true,
-        })
-        .await
+        let key = envelope.routed_by.as_str();
+        let (outcome, to_be_sent) = self.inner.gathering.add(key, serde_json::to_vec(envelope)?);
+        if to_be_sent {
+            // On its own: others wait for it, too, who must not lose by it when this caller goes away.
+            tokio::spawn(self.clone().send_gathered(key.to_owned()));
+        }
+        self.in_time(confirmed(outcome)).await
     }
 
-    /// Publishes an event. `Ok` means that every subscription that was there has it.
-    pub async fn publish_event(&self, event: &Event) -> Result<(), PublishError> {
-        self.publish_encoded_events(&[(
-            event.routing_key().as_str(),
-            serde_json::to_vec(event)?.as_slice(),
-        )])
-        .await
+    /// Sends what gathers of this key, one message after the other, until there is nothing more.
+    async fn send_gathered(self, key: String) {
+        while let Some(commands) = self.inner.gathering.next(&key) {
+            let lines: Vec<&[u8]> = commands.iter().map(|command| command.line.as_slice()).collect();
+            let message = Message {
+                exchange: self.inner.topology.orders_exchange(),
+                routing_key: &key,
+                id: Uuid::from_bytes(clock::random_bytes()),
+                body: &pack::message(&lines),
+                headers: FieldTable::default(),
+                delivery_mode: PERSISTENT,
+                mandatory: true,
+            };
+            let outcome = self.send_and_wait(message).await;
+            commands
+                .into_iter()
+                .for_each(|command| command.tell(outcome.clone()));
+        }
     }
 
-    /// Publishes events that were written as JSON earlier, each with its routing key: sent one after the other,
-    /// confirmed together. After an error, some may have been heard.
-    pub async fn publish_encoded_events(&self, events: &[(&str, &[u8])]) -> Result<(), PublishError> {
+    /// Publishes events: sent one message after the other, confirmed together. `Ok` means that every subscription that
+    /// was there has them; after an error, some may have been heard.
+    pub async fn publish_events(&self, messages: &[EventMessage]) -> Result<(), PublishError> {
         let publish = async {
             let mut sent = Vec::new();
-            for (routing_key, body) in events {
-                sent.push(self.send(self.event(routing_key, body)).await?);
+            for message in messages {
+                sent.push(self.send(self.event(message)).await?);
             }
             for confirm in sent {
                 confirmed(confirm).await?;
@@ -164,12 +173,12 @@ impl Publisher {
         &self.inner.topology
     }
 
-    fn event<'a>(&self, routing_key: &'a str, body: &'a [u8]) -> Message<'a> {
+    fn event<'a>(&self, events: &'a EventMessage) -> Message<'a> {
         Message {
             exchange: self.inner.topology.events_exchange(),
-            routing_key,
+            routing_key: &events.routing_key,
             id: Uuid::nil(),
-            body,
+            body: events.lines.as_bytes(),
             headers: FieldTable::default(),
             delivery_mode: TRANSIENT,
             // An event that nobody waits for is no mistake.
@@ -197,7 +206,7 @@ impl Publisher {
     }
 
     /// Hands a message over to be sent; what comes of it is told later.
-    async fn send(&self, message: Message<'_>) -> Result<Confirm, PublishError> {
+    async fn send(&self, message: Message<'_>) -> Result<Outcome, PublishError> {
         let permit = Arc::clone(&self.inner.in_flight).acquire_owned().await;
         let permit = permit.map_err(|_| PublishError::NotConnected)?;
         let open = self.open().await?;
@@ -230,8 +239,8 @@ impl Drop for Inner {
     }
 }
 
-async fn confirmed(confirm: Confirm) -> Result<(), PublishError> {
-    confirm.await.unwrap_or(Err(PublishError::Interrupted(None)))
+async fn confirmed(outcome: Outcome) -> Result<(), PublishError> {
+    outcome.await.unwrap_or(Err(PublishError::Interrupted(None)))
 }
 
 fn is_alive(open: &Option<Open>) -> bool {

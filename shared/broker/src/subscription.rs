@@ -5,6 +5,7 @@ use crate::{
     backoff::Backoff,
     error::Chain,
     link::Link,
+    pack,
     topology::{bind, table, text},
 };
 use contract::Event;
@@ -15,12 +16,13 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
     types::FieldTable,
 };
+use std::collections::VecDeque;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-/// Events that may wait for a slow reader in RabbitMQ; beyond it the oldest are dropped.
+/// Messages of events that may wait for a slow reader in RabbitMQ; beyond it the oldest are dropped.
 const QUEUE_LENGTH: i32 = 100_000;
-/// Events that may be on the way to the reader, and after how many of them it acknowledges.
+/// Messages that may be on the way to the reader, and after how many of them it acknowledges.
 const PREFETCH: u16 = 1024;
 const ACKNOWLEDGE_AFTER: u16 = 256;
 
@@ -56,6 +58,8 @@ pub struct EventSubscription {
 struct Subscribed {
     messages: lapin::Consumer,
     unacknowledged: u16,
+    /// Of the message that was read last, what was not told yet.
+    untold: VecDeque<Event>,
 }
 
 impl EventSubscription {
@@ -78,11 +82,14 @@ impl EventSubscription {
                 }
                 continue;
             };
+            if let Some(event) = subscribed.untold.pop_front() {
+                return News::Event(Box::new(event));
+            }
             match subscribed.messages.next().await {
-                Some(Ok(message)) => match subscribed.read(message).await {
-                    Some(event) => return News::Event(Box::new(event)),
-                    None => continue,
-                },
+                Some(Ok(message)) => {
+                    subscribed.read(message).await;
+                    continue;
+                }
                 Some(Err(error)) => warn!(error = %Chain(&error), "the subscription to events broke"),
                 None => warn!("the subscription to events ended"),
             }
@@ -111,17 +118,20 @@ impl EventSubscription {
 }
 
 impl Subscribed {
-    /// The event in the message; one of a later version of the services, which we cannot read, is passed over.
-    async fn read(&mut self, message: Delivery) -> Option<Event> {
+    /// The events in the message; one of a later version of the services, which we cannot read, is passed over.
+    async fn read(&mut self, message: Delivery) {
+        let readable = pack::lines(&message.data).filter_map(|line| {
+            serde_json::from_slice(line)
+                .inspect_err(|error| debug!(%error, "passing over an event that cannot be read"))
+                .ok()
+        });
+        self.untold.extend(readable);
         self.unacknowledged += 1;
         if self.unacknowledged >= ACKNOWLEDGE_AFTER {
             self.unacknowledged = 0;
             // If it fails the connection is gone, which the next read will tell.
             let _ = message.acker.ack(BasicAckOptions { multiple: true }).await;
         }
-        serde_json::from_slice(&message.data)
-            .inspect_err(|error| debug!(%error, "passing over an event that cannot be read"))
-            .ok()
     }
 }
 
@@ -132,6 +142,7 @@ async fn subscribe(link: &Link) -> Result<Subscribed, BrokerError> {
     Ok(Subscribed {
         messages,
         unacknowledged: 0,
+        untold: VecDeque::new(),
     })
 }
 

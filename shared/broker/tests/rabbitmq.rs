@@ -8,7 +8,8 @@
 )]
 
 use broker::{
-    Broker, Chosen, Consumer, DeadLetters, EventSubscription, News, PublishError, Publisher, Topology,
+    Broker, Chosen, Consumer, DeadLetters, Delivery, EventMessage, EventSubscription, News, PublishError,
+    Publisher, Topology,
 };
 use contract::{CancelOrder, Command, Envelope, Event, OrderId, ProductId, ShopperId, StockChanged};
 use lapin::options::QueueDeleteOptions;
@@ -93,6 +94,17 @@ fn event(version: i64) -> Event {
     })
 }
 
+fn packed(events: &[Event]) -> Vec<EventMessage> {
+    EventMessage::pack(events).unwrap()
+}
+
+/// The command of a delivery with one.
+fn only(delivery: &Delivery) -> Envelope {
+    let commands: Vec<_> = delivery.commands().collect();
+    assert_eq!(commands.len(), 1);
+    commands[0].envelope().unwrap()
+}
+
 async fn next(events: &mut EventSubscription) -> News {
     timeout(SOON, events.next()).await.expect("news")
 }
@@ -108,9 +120,29 @@ async fn the_commands_of_a_product_come_in_the_sequence_they_were_published() {
     }
     for command in &commands {
         let delivery = timeout(SOON, queue.next()).await.expect("a delivery");
-        assert_eq!(&delivery.envelope().unwrap(), command);
+        assert_eq!(&only(&delivery), command);
         delivery.acknowledge_through().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_commands_travels_in_few_messages_and_in_sequence() {
+    let test = Test::new();
+    let mut queue = test.consumer_of("p").await;
+    let publisher = Publisher::start(&test.broker());
+    let commands: Vec<Envelope> = (0..500).map(|_| command("p")).collect();
+    // Asked for in this sequence: each is taken in before the next one is.
+    let all = futures::future::join_all(commands.iter().map(|command| publisher.publish(command))).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    let (mut found, mut messages) = (Vec::new(), 0);
+    while found.len() < commands.len() {
+        let delivery = timeout(SOON, queue.next()).await.expect("a delivery");
+        found.extend(delivery.commands().map(|command| command.envelope().unwrap()));
+        delivery.acknowledge_through().await;
+        messages += 1;
+    }
+    assert_eq!(found, commands);
+    assert!(messages < 50, "{messages} messages");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +155,7 @@ async fn what_was_not_acknowledged_comes_again_after_a_cut() {
     let mut queues = test.broker_at(&url).consume(test.topology.order_queues(), 10);
     let (first, which, _) =
         futures::future::select_all(queues.iter_mut().map(|queue| Box::pin(queue.next()))).await;
-    assert_eq!(first.envelope().unwrap(), sent);
+    assert_eq!(only(&first), sent);
     wire.cut();
     let mut queue = queues.swap_remove(which);
     let again = async {
@@ -135,7 +167,7 @@ async fn what_was_not_acknowledged_comes_again_after_a_cut() {
         again
     };
     let again = timeout(SOON, again).await.expect("a second delivery");
-    assert_eq!(again.envelope().unwrap(), sent);
+    assert_eq!(only(&again), sent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,8 +176,8 @@ async fn a_message_that_no_queue_takes_is_an_error_and_only_that_one() {
     let publisher = Publisher::start(&test.broker());
     publisher.publish(&command("p")).await.unwrap();
     test.delete_order_queues().await;
-    let (publish, tell) = (command("p"), event(1));
-    let (command, event) = tokio::join!(publisher.publish(&publish), publisher.publish_event(&tell));
+    let (publish, tell) = (command("p"), packed(&[event(1)]));
+    let (command, event) = tokio::join!(publisher.publish(&publish), publisher.publish_events(&tell));
     assert!(matches!(command, Err(PublishError::Unroutable)), "{command:?}");
     assert!(
         event.is_ok(),
@@ -188,24 +220,21 @@ async fn a_reader_of_events_is_told_from_when_to_when_it_heard_everything() {
     let publisher = Publisher::start(&test.broker());
     let mut events = EventSubscription::new(&test.broker_at(&url));
     assert_eq!(next(&mut events).await, News::Subscribed);
-    let stored: Vec<String> = (0..600)
-        .map(|version| serde_json::to_string(&event(version)).unwrap())
-        .collect();
-    let encoded: Vec<_> = stored.iter().map(|json| ("stock.p", json.as_bytes())).collect();
-    publisher.publish_encoded_events(&encoded).await.unwrap();
+    let all: Vec<Event> = (0..600).map(event).collect();
+    publisher.publish_events(&packed(&all)).await.unwrap();
     for version in 0..600 {
         assert_eq!(next(&mut events).await, News::Event(Box::new(event(version))));
     }
     wire.cut();
     assert_eq!(next(&mut events).await, News::Interrupted);
-    publisher.publish_event(&event(1_000)).await.unwrap();
+    publisher.publish_events(&packed(&[event(1_000)])).await.unwrap();
     wire.heal();
     assert_eq!(
         next(&mut events).await,
         News::Subscribed,
         "and event 1000 was missed"
     );
-    publisher.publish_event(&event(1_001)).await.unwrap();
+    publisher.publish_events(&packed(&[event(1_001)])).await.unwrap();
     assert_eq!(next(&mut events).await, News::Event(Box::new(event(1_001))));
 }
 
@@ -217,7 +246,10 @@ async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given
     let sent = command("p");
     publisher.publish(&sent).await.unwrap();
     let delivery = queue.next().await;
-    publisher.set_aside(&delivery, "a reason").await.unwrap();
+    publisher
+        .set_aside(delivery.commands().next().unwrap(), "a reason")
+        .await
+        .unwrap();
     delivery.acknowledge_through().await;
 
     let letters = DeadLetters::new(&test.broker());
@@ -232,10 +264,7 @@ async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given
     let nobody = Chosen::Named("nobody".to_owned());
     assert_eq!(letters.replay(&publisher, &nobody).await.unwrap(), 0);
     assert_eq!(letters.replay(&publisher, &Chosen::Oldest(10)).await.unwrap(), 1);
-    assert_eq!(
-        timeout(SOON, queue.next()).await.unwrap().envelope().unwrap(),
-        sent
-    );
+    assert_eq!(only(&timeout(SOON, queue.next()).await.unwrap()), sent);
     assert_eq!(letters.list(10).await.unwrap(), []);
 }
 
@@ -247,7 +276,10 @@ async fn one_dead_letter_among_others_is_given_back_or_dropped_by_its_name() {
     for _ in 0..3 {
         publisher.publish(&command("p")).await.unwrap();
         let delivery = queue.next().await;
-        publisher.set_aside(&delivery, "a reason").await.unwrap();
+        publisher
+            .set_aside(delivery.commands().next().unwrap(), "a reason")
+            .await
+            .unwrap();
         delivery.acknowledge_through().await;
     }
     let letters = DeadLetters::new(&test.broker());
@@ -259,7 +291,7 @@ async fn one_dead_letter_among_others_is_given_back_or_dropped_by_its_name() {
     let named = |index: usize| Chosen::Named(before[index].clone());
     assert_eq!(letters.drop(&named(1)).await.unwrap(), 1);
     assert_eq!(letters.replay(&publisher, &named(2)).await.unwrap(), 1);
-    let again = timeout(SOON, queue.next()).await.unwrap().envelope().unwrap();
+    let again = only(&timeout(SOON, queue.next()).await.unwrap());
     assert_eq!(again.message_id.to_string(), before[2]);
     assert_eq!(names().await, [before[0].clone()], "the others stay");
     assert_eq!(letters.drop(&named(1)).await.unwrap(), 0, "once");
