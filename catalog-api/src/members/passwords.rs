@@ -83,15 +83,19 @@ impl Passwords {
         hashed.ok_or(HashError::Failed)
     }
 
-    /// Compares a password with a hash, or, in the same time, with nobody's.
+    /// Compares a password with a hash, or, in the same time, with nobody's. A hash that cannot be read is nobody's, too:
+    /// it opens for no password, and a new one can be set by mail.
     ///
     /// # Errors
     /// [`HashError`].
     pub async fn compare(&self, password: String, hashed: Option<String>) -> Result<Compared, HashError> {
         let (hasher, nobodys) = (self.hasher.clone(), Arc::clone(&self.nobodys));
         self.work(move || {
-            let is_somebodys = hashed.is_some();
-            let hashed = hashed.as_deref().unwrap_or(&nobodys);
+            let readable = hashed
+                .as_deref()
+                .filter(|hashed| PasswordHash::new(hashed).is_ok());
+            let is_somebodys = readable.is_some();
+            let hashed = readable.unwrap_or(&nobodys);
             let known = PasswordHash::new(hashed).ok()?;
             let is_right = hasher.verify_password(password.as_bytes(), &known).is_ok();
             Some(Compared {
@@ -148,6 +152,7 @@ mod tests {
             ("correct horse battery", Some(hashed.clone()), true),
             ("correct horse batterY", Some(hashed), false),
             ("correct horse battery", None, false),
+            ("none", Some("none".to_owned()), false),
         ] {
             let compared = passwords.compare(password.to_owned(), hash).await.unwrap();
             assert_eq!(
