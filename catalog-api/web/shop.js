@@ -42,7 +42,12 @@ export async function order(body) {
   const key = keyFor(JSON.stringify(body));
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     const answer = await ask('POST', '/orders', {
-      headers: { 'Idempotency-Key': `"${key.value}"`, Prefer: 'wait=10' },
+      headers: {
+        'Idempotency-Key': `"${key.value}"`,
+        Prefer: 'wait=10',
+        // Only the shop knows whether a key that was sent before has an order: this one was not.
+        ...(key.isNew && attempt === 1 && { 'Waiting-Room-First-Try': '?1' }),
+      },
       body,
     });
     if ([201, 202].includes(answer.status)) {
@@ -70,9 +75,10 @@ function explain({ status, body }) {
 /** A key for this purchase, kept until it is answered, through reloads too. */
 function keyFor(purchase) {
   const place = `order-key:${purchase}`;
-  const value = sessionStorage.getItem(place) || randomKey();
+  const kept = sessionStorage.getItem(place);
+  const value = kept || randomKey();
   sessionStorage.setItem(place, value);
-  return { value, forget: () => sessionStorage.removeItem(place) };
+  return { value, isNew: !kept, forget: () => sessionStorage.removeItem(place) };
 }
 
 /** `crypto.randomUUID` is missing where the page came over plain HTTP. */
