@@ -82,6 +82,7 @@ function show(now) {
   at('cancel').hidden = !['pending', 'held', 'paid'].includes(now.state);
   at('return').hidden = now.state !== 'delivered';
   showLines(now.lines);
+  if (now.address) showAddress(now.address);
   showCountdown();
 }
 
@@ -95,6 +96,13 @@ function showLines(lines) {
     return row;
   });
   at('lines').tBodies[0].replaceChildren(...rows);
+}
+
+/** As it was when the order was placed: it does not change, and only the whole page's answer has it. */
+function showAddress({ recipient, line1, line2, postal_code, city, country }) {
+  const lines = [recipient, line1, line2, [postal_code, city].filter(Boolean).join(' '), country];
+  at('address').hidden = false;
+  setText('address', `Goes to ${lines.filter(Boolean).join(', ')}`);
 }
 
 function showCountdown() {

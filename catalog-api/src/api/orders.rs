@@ -18,12 +18,14 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use catalog_domain::member::Address;
 use catalog_domain::{
     Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back,
 };
 use contract::{OrderId, OrderState, OrderView, Refusal, RequestedLine};
 use serde::Serialize;
 use serde_json::json;
+use std::time::Duration;
 use tracing::warn;
 
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -83,6 +85,16 @@ pub async fn place(
     Ok(wait.applied_to(placed(&order, &changes)))
 }
 
+/// An order as its owner sees it, and where it goes.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct OrderShown {
+    #[serde(flatten)]
+    pub order: OrderView,
+    /// The address as it was when the order was placed. Absent when there was none, and from an order that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+}
+
 /// Shows an order to its owner.
 #[utoipa::path(
     get,
@@ -96,7 +108,7 @@ pub async fn place(
     security(("pass" = [])),
     responses(
         (status = 200, description = "The order.", content(
-            (OrderView = "application/json"), (String = "text/html")
+            (OrderShown = "application/json"), (String = "text/html")
         )),
         Refusals<(Shopper, Segment, FindError)>,
     )
@@ -109,19 +121,27 @@ pub async fn show(
     shopper: Result<Shopper, ApiProblem>,
 ) -> Result<Response, ApiProblem> {
     let page = wants_page(&headers);
-    let found = async {
-        Ok::<_, ApiProblem>(
-            shop.counter
-                .find(&shopper?.owners(), order_id(&id)?, wait.0)
-                .await?,
-        )
-    };
+    let found = async { find(&shop, &shopper?, order_id(&id)?, wait.0).await };
     match found.await {
-        Ok(order) if page => Ok(web::order_page(&order)),
-        Ok(order) => Ok(wait.applied_to(private(StatusCode::OK, &order))),
+        Ok(shown) if page => Ok(web::order_page(&shown.order)),
+        Ok(shown) => Ok(wait.applied_to(private(StatusCode::OK, &shown))),
         Err(problem) if page => Ok(web::problem_page(&problem.problem)),
         Err(problem) => Err(problem),
     }
+}
+
+async fn find(
+    shop: &SharedShop,
+    shopper: &Shopper,
+    id: OrderId,
+    wait: Option<Duration>,
+) -> Result<OrderShown, ApiProblem> {
+    let order = shop.counter.find(&shopper.owners(), id, wait).await?;
+    let address = match shopper.member {
+        Some(member) => shop.intake.addresses.of(member, id).await?,
+        None => None,
+    };
+    Ok(OrderShown { order, address })
 }
 
 /// Where to pay for an order.
@@ -262,6 +282,6 @@ fn placed(order: &OrderView, changes: &[PriceChange]) -> Response {
 }
 
 /// An order belongs to its shopper: no cache keeps it.
-fn private(status: StatusCode, order: &OrderView) -> Response {
+fn private(status: StatusCode, order: &impl Serialize) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], Json(order)).into_response()
 }

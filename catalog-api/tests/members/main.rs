@@ -12,6 +12,7 @@ mod support;
 
 mod account;
 mod address_book;
+mod frozen_addresses;
 mod pages;
 mod people;
 mod personal_data;
