@@ -64,6 +64,7 @@ struct Row {
     price_minor: i64,
     currency: String,
     hold_seconds: i32,
+    per_customer: Option<i32>,
     state: String,
     opens_at: Option<OffsetDateTime>,
     closes_at: Option<OffsetDateTime>,
@@ -157,8 +158,8 @@ pub async fn adjust(
 async fn insert(connection: &mut PgConnection, id: &ProductId, offer: &Offer) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO products (id, name, description, category, kind, images, price_minor, currency,
-                               hold_seconds, state, opens_at, closes_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                               hold_seconds, state, opens_at, closes_at, per_customer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id.as_str())
@@ -173,13 +174,16 @@ async fn insert(connection: &mut PgConnection, id: &ProductId, offer: &Offer) ->
     .bind(offer.state.as_str())
     .bind(offer.opens_at)
     .bind(offer.closes_at)
+    .bind(offer.per_customer)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
+/// Not against those who only name the product, as the worker does while it has the stock: another limit for customers
+/// waits for that stock (`products_limit_changed`).
 async fn lock(connection: &mut PgConnection, id: &ProductId) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT FROM products WHERE id = $1 FOR UPDATE")
+    sqlx::query("SELECT FROM products WHERE id = $1 FOR NO KEY UPDATE")
         .bind(id.as_str())
         .execute(connection)
         .await?;
@@ -203,7 +207,7 @@ async fn update(connection: &mut PgConnection, id: &ProductId, offer: &Offer) ->
         "UPDATE products
             SET name = $2, description = $3, category = $4, kind = $5, images = $6, price_minor = $7,
                 currency = $8, hold_seconds = $9, state = $10, opens_at = $11, closes_at = $12,
-                version = version + 1, updated_at = clock_timestamp()
+                per_customer = $13, version = version + 1, updated_at = clock_timestamp()
           WHERE id = $1",
     )
     .bind(id.as_str())
@@ -218,6 +222,7 @@ async fn update(connection: &mut PgConnection, id: &ProductId, offer: &Offer) ->
     .bind(offer.state.as_str())
     .bind(offer.opens_at)
     .bind(offer.closes_at)
+    .bind(offer.per_customer)
     .execute(connection)
     .await?;
     Ok(())
@@ -225,8 +230,8 @@ async fn update(connection: &mut PgConnection, id: &ProductId, offer: &Offer) ->
 
 async fn read(connection: &mut PgConnection, id: &ProductId) -> Result<Option<Kept>, sqlx::Error> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT id, name, description, category, kind, images, price_minor, currency, hold_seconds, state,
-                opens_at, closes_at, products.version,
+        "SELECT id, name, description, category, kind, images, price_minor, currency, hold_seconds,
+                per_customer, state, opens_at, closes_at, products.version,
                 on_hand, held, sold, stock.version AS stock_version
            FROM products
            JOIN stock ON stock.product_id = products.id
@@ -318,6 +323,7 @@ impl TryFrom<Row> for Kept {
             images: row.images,
             price: Money::new(row.price_minor, row.currency.parse().map_err(undecodable)?),
             hold_seconds: row.hold_seconds,
+            per_customer: row.per_customer,
             state: row.state.parse().map_err(undecodable)?,
             opens_at: row.opens_at,
             closes_at: row.closes_at,
