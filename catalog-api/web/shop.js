@@ -23,6 +23,12 @@ export async function ask(method, address, { headers, body } = {}) {
   }
 }
 
+/** The page's sentences by their names, in its language. */
+export async function readWords() {
+  const { lang } = document.documentElement;
+  return (await ask('GET', `/assets/${lang}.json?v=${version}`)).body;
+}
+
 /** Calls `look` every second while the page is seen, until it answers false. */
 export async function everySecond(look) {
   for (;;) {

@@ -1,8 +1,8 @@
 //! Orders: place, look, pay, cancel, send back. Everything here needs a pass.
 
 use super::{
-    ApiProblem, Refusals, Segment, SharedShop, prefer::Wait, problems::Refused, request_body::JsonBytes,
-    shopper::Shopper, wants_page,
+    ApiProblem, Refusals, Segment, SharedShop, language, prefer::Wait, problems::Refused,
+    request_body::JsonBytes, shopper::Shopper, wants_page,
 };
 use crate::{
     orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, PriceChange, ReturnError},
@@ -123,7 +123,7 @@ pub async fn show(
     let page = wants_page(&headers);
     let found = async { find(&shop, &shopper?, order_id(&id)?, wait.0).await };
     match found.await {
-        Ok(shown) if page => Ok(web::order_page(&shown.order)),
+        Ok(shown) if page => Ok(web::order_page(&shown.order, language(&headers))),
         Ok(shown) => Ok(wait.applied_to(private(StatusCode::OK, &shown))),
         Err(problem) if page => Ok(web::problem_page(&problem.problem)),
         Err(problem) => Err(problem),

@@ -13,6 +13,7 @@ mod support;
 mod account;
 mod address_book;
 mod frozen_addresses;
+mod orders;
 mod pages;
 mod people;
 mod personal_data;
