@@ -283,13 +283,19 @@ async fn a_limit_for_each_customer_is_set_shown_and_taken_away() {
     assert_eq!(shop.buy("ann", "k1", "a").await.status, 201);
     let more = shop.buy("ann", "k2", "a").await;
     assert_eq!((more.status, more.problem().as_str()), (409, "limit-reached"));
-    for (limit, key, status) in [(json!(2), "k3", 201), (json!(1), "k4", 409), (Value::Null, "k5", 201)] {
+    for (limit, key, status) in [
+        (json!(2), "k3", 201),
+        (json!(1), "k4", 409),
+        (Value::Null, "k5", 201),
+    ] {
         let change = json!({ "per_customer": limit });
         admin.changes("a", change, ("per_customer", limit.clone())).await;
         let bought = shop.buy("ann", key, "a").await;
         assert_eq!(bought.status, status, "{limit}: {bought:?}");
     }
-    let page = shop.request(Method::GET, "/products/a").header("Accept", "text/html");
+    let page = shop
+        .request(Method::GET, "/products/a")
+        .header("Accept", "text/html");
     assert!(!send(page).await.text.contains("for each customer"));
 }
 
@@ -311,7 +317,9 @@ async fn a_limit_may_be_changed_while_orders_come() {
         }
     };
     tokio::join!(orders, changes);
-    let counted = shop.count("SELECT coalesce(sum(units), 30)::bigint FROM customer_units").await;
+    let counted = shop
+        .count("SELECT coalesce(sum(units), 30)::bigint FROM customer_units")
+        .await;
     assert_eq!(counted, 30);
 }
 

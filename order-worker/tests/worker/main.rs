@@ -17,6 +17,7 @@ mod limits;
 mod payments;
 mod races;
 mod reconciling;
+mod saga;
 mod shop;
 mod webhooks;
 mod wires;
