@@ -130,6 +130,7 @@ async fn forget(transaction: &mut PgTransaction, member: MemberId) -> Result<(),
          WHERE id = $1",
         // After the account: an order that is decided meanwhile waits for it, or is done and seen here.
         "DELETE FROM order_addresses WHERE member_id = $1",
+        "DELETE FROM carts WHERE owner = 'member:' || $1::text",
     ] {
         sqlx::query(statement)
             .bind(member)
