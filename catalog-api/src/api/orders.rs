@@ -203,7 +203,7 @@ pub async fn cancel(
         .counter
         .cancel(&shopper.owners(), order_id(&id)?, wait.0)
         .await?;
-    Ok(wait.applied_to(private(done_or_accepted(is_cancelled(&order)), &order)))
+    Ok(asked(wait, &order, is_cancelled))
 }
 
 /// Sends a delivered order back, until the end of the day after it came.
@@ -233,15 +233,17 @@ pub async fn send_back(
         .counter
         .send_back(&shopper.owners(), order_id(&id)?, wait.0)
         .await?;
-    Ok(wait.applied_to(private(done_or_accepted(is_sent_back(&order)), &order)))
+    Ok(asked(wait, &order, is_sent_back))
 }
 
-fn done_or_accepted(done: bool) -> StatusCode {
-    if done {
+/// The answer to whoever asked for a change: it is made, or will be.
+fn asked(wait: Wait, order: &OrderView, is_made: fn(&OrderView) -> bool) -> Response {
+    let status = if is_made(order) {
         StatusCode::OK
     } else {
         StatusCode::ACCEPTED
-    }
+    };
+    wait.applied_to(private(status, order))
 }
 
 /// What was ordered leaves the cart. The order stands whether that works or not; sent again, it is tried again.
