@@ -18,9 +18,8 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::member::Address;
 use catalog_domain::{
-    Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back,
+    Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back, member::Address,
 };
 use contract::{OrderId, OrderState, OrderView, Refusal, RequestedLine};
 use serde::Serialize;
