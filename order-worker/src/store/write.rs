@@ -1,6 +1,6 @@
 //! Writing down what was decided: a few statements, whatever the size of the batch.
 
-use super::{StoreError, write_addresses::keep_addresses, write_mails::note_mails, write_money::write_money};
+use super::{StoreError, write_mails::note_mails, write_money::write_money};
 use contract::Event;
 use order_domain::{
     batch::{CustomerUnits, Decisions, Restock},
@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// Writes all of it.
 pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) -> Result<(), StoreError> {
     insert_orders(connection, decisions).await?;
-    keep_addresses(connection, &decisions.addresses).await?;
+    super::write_addresses::keep_addresses(connection, &decisions.addresses).await?;
     move_orders(connection, &decisions.moved).await?;
     extend_holds(connection, &decisions.extensions).await?;
     resolve_holds(connection, &decisions.resolutions).await?;
