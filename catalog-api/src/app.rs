@@ -186,9 +186,11 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
     } = heard;
     let keys = KeyTable::default();
     let waiting = Waiting::new(announcements, reader.clone());
+    let members = members(&settings, &pool, revoked)?;
     let intake = Intake {
         catalog: Arc::clone(&catalog),
         draws: draws.clone(),
+        addresses: members.order_addresses(),
         keys: keys.clone(),
         reader: reader.clone(),
         publisher: publisher.clone(),
@@ -200,7 +202,6 @@ fn shop(settings: Settings, parts: Parts, stop: CancellationToken) -> anyhow::Re
     let jwks = reqwest::Client::builder()
         .build()
         .context("make an HTTP client")?;
-    let members = members(&settings, &pool, revoked)?;
     let public_url = settings.public_url;
     Ok(Shop {
         draws,

@@ -239,3 +239,36 @@ async fn a_member_is_told_of_each_step_by_mail_once() {
     );
     assert_eq!(mails().await.len(), 2);
 }
+
+/// The commit of the first mail of an order.
+const FAILS_ONCE: &str = "
+    CREATE SEQUENCE fault;
+    CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('fault') = 1 THEN RAISE EXCEPTION 'this fails once'; END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER fault AFTER INSERT ON mails DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION fail_once()";
+
+#[tokio::test]
+async fn a_mail_of_a_step_that_could_not_be_written_is_written_once() {
+    let shop = TestShop::open().await;
+    shop.sells("sneaker", 5).await;
+    let (_, token) = shop.around.member("ann", Role::User).await;
+    sqlx::raw_sql(FAILS_ONCE)
+        .execute(&shop.around.database.pool().await)
+        .await
+        .unwrap();
+    let order = shop.order("ann", "k", "sneaker", 1).bearer_auth(&token);
+    assert_eq!(send(order.header("Prefer", "wait=20")).await.status, 201);
+    let mails = async || shop.around.mails.to(Some("ann@x.example")).len();
+    testbed::eventually(SOON, "the mail", async || mails().await > 0).await;
+    assert_eq!(
+        shop.count("SELECT last_value FROM fault").await,
+        2,
+        "it failed once"
+    );
+    let written = "SELECT count(*) FROM mails";
+    assert_eq!((mails().await, shop.count(written).await), (1, 1));
+}

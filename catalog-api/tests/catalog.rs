@@ -275,6 +275,55 @@ async fn sales_open_and_close_by_the_databases_clock_and_can_be_changed_while_th
 }
 
 #[tokio::test]
+async fn a_limit_for_each_customer_is_set_shown_and_taken_away() {
+    let shop = TestShop::open().await;
+    let admin = Admin::of(&shop).await;
+    admin.puts_up("a", 9, json!({ "per_customer": 1 })).await;
+    assert_eq!(shop.get("/products/a").await.json()["per_customer"], 1);
+    assert_eq!(shop.buy("ann", "k1", "a").await.status, 201);
+    let more = shop.buy("ann", "k2", "a").await;
+    assert_eq!((more.status, more.problem().as_str()), (409, "limit-reached"));
+    for (limit, key, status) in [
+        (json!(2), "k3", 201),
+        (json!(1), "k4", 409),
+        (Value::Null, "k5", 201),
+    ] {
+        let change = json!({ "per_customer": limit });
+        admin.changes("a", change, ("per_customer", limit.clone())).await;
+        let bought = shop.buy("ann", key, "a").await;
+        assert_eq!(bought.status, status, "{limit}: {bought:?}");
+    }
+    let page = shop
+        .request(Method::GET, "/products/a")
+        .header("Accept", "text/html");
+    assert!(!send(page).await.text.contains("for each customer"));
+}
+
+#[tokio::test]
+async fn a_limit_may_be_changed_while_orders_come() {
+    let shop = TestShop::open().await;
+    let admin = Admin::of(&shop).await;
+    admin.puts_up("a", 60, json!({ "per_customer": 50 })).await;
+    let orders = async {
+        for number in 0..30 {
+            let bought = shop.buy("ann", &format!("k{number}"), "a").await;
+            assert_eq!(bought.status, 201, "{bought:?}");
+        }
+    };
+    let changes = async {
+        for limit in 51..81 {
+            let change = json!({ "per_customer": limit });
+            admin.changes("a", change, ("per_customer", json!(limit))).await;
+        }
+    };
+    tokio::join!(orders, changes);
+    let counted = shop
+        .count("SELECT coalesce(sum(units), 30)::bigint FROM customer_units")
+        .await;
+    assert_eq!(counted, 30);
+}
+
+#[tokio::test]
 async fn the_worker_refuses_what_closed_on_the_way() {
     let mut shop = TestShop::without_worker().await;
     {

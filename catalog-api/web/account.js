@@ -1,17 +1,19 @@
 // One's own account.
 
 const version = document.body.dataset.assets;
+const { money, readWords } = await import(`/assets/shop.js?v=${version}`);
 const { askAsMember, explain, onSubmit, signedOut, tell } = await import(`/assets/members.js?v=${version}`);
 
 const ME = '/members/me';
 const BOOK = `${ME}/addresses`;
 const at = (id) => document.getElementById(id);
+const words = await readWords();
 
 const profile = await askAsMember('GET', ME);
 if (profile.status === 200) {
   at('email').textContent = profile.body.email;
   for (const field of ['name', 'phone', 'language']) at(field).value = profile.body[field] || '';
-  await showBook();
+  await Promise.all([showBook(), showOrders()]);
 } else {
   tell(explain(profile));
 }
@@ -57,6 +59,27 @@ async function showBook() {
   const answer = await askAsMember('GET', BOOK);
   if (answer.status !== 200) return tell(explain(answer));
   at('addresses').replaceChildren(...answer.body.addresses.map(entry));
+}
+
+/** The next page of orders, below those that are shown. */
+async function showOrders(after) {
+  const page = new URLSearchParams({ limit: '10', ...(after && { after }) });
+  const answer = await askAsMember('GET', `${ME}/orders?${page}`);
+  if (answer.status !== 200) return tell(explain(answer));
+  const { orders, next } = answer.body;
+  at('orders').append(...orders.map(orderEntry));
+  if (!at('orders').children.length) at('orders').append(Object.assign(document.createElement('li'), { textContent: words.no_orders }));
+  at('more-orders').hidden = !next;
+  at('more-orders').onclick = () => showOrders(next);
+}
+
+function orderEntry({ order_id: id, state, lines, total }) {
+  const item = document.createElement('li');
+  const link = document.createElement('a');
+  link.href = `/orders/${id}`;
+  link.textContent = lines.map(({ quantity, name }) => `${quantity} × ${name}`).join(', ') || words.your_order;
+  item.append(link, ` ${total ? money(total) : ''} · ${words[state] || state}`);
+  return item;
 }
 
 function entry({ id, is_default: isDefault, ...address }) {

@@ -1,6 +1,6 @@
 // The order page: how the order stands, as it happens.
 
-const { ask, everySecond, money } = await import(`/assets/shop.js?v=${document.body.dataset.assets}`);
+const { ask, everySecond, money, readWords } = await import(`/assets/shop.js?v=${document.body.dataset.assets}`);
 
 const at = (id) => document.getElementById(id);
 const page = at('order');
@@ -9,39 +9,14 @@ const address = `/orders/${page.dataset.order}`;
 const FINAL = ['refused', 'paid', 'shipped', 'delivered', 'confirmed', 'return_requested', 'cancelled', 'payment_failed',
   'payment_abandoned', 'refunded'];
 
-const WORDS = {
-  pending: ['One moment', 'Your order is in the queue. This takes a second or two.'],
-  held: ['It is yours, for now', 'We keep it for you until it is paid.'],
-  refused: ['Sold out', 'Somebody was quicker. Nothing was charged.'],
-  paid: ['Paid. Thank you!', 'It is yours.'],
-  cancelled: ['Cancelled', 'Your order was cancelled and nothing was charged.'],
-  payment_failed: ['The payment failed', 'Nothing was charged, and the units went back to the shop.'],
-  expired: ['The time is over', 'The order was not paid in time, so the units went back to the shop.'],
-  payment_abandoned: ['Not paid', 'Nothing was charged, and the units went back to the shop.'],
-  shipped: ['On its way', 'Your order was shipped.'],
-  delivered: ['It is there', 'Your order was delivered. You may send it back until the end of the next day.'],
-  confirmed: ['Thank you!', 'Your order is complete.'],
-  return_requested: ['Sent back', 'Your money comes back when the order is here.'],
-  refund_due: ['Your money comes back', ''],
-  refunded: ['Your money is back', ''],
-};
-
-/** Why an order was refused, and why its money went back. */
-const REASONS = {
-  sold_out: 'Somebody was quicker. Nothing was charged.',
-  limit_reached: 'You would have more of it than one customer may have. Nothing was charged.',
-  units_gone: 'The payment came after the units were gone. You get all of it back.',
-  wrong_amount: 'The payment was not what the order costs. You get all of it back.',
-  cancelled: 'Your order was cancelled. You get back what you paid.',
-  returned: 'You sent the order back. You get back what you paid.',
-};
+const words = await readWords();
 
 let order = null;
 
 everySecond(async () => {
   const { status, body } = await ask('GET', address);
   if (status === 200) show(body);
-  if (status === 401) tell('Your time in the shop is over; reload the page to join the line again.');
+  if (status === 401) tell(words.time_over);
   return !(order && FINAL.includes(order.state));
 });
 setInterval(showCountdown, 250);
@@ -49,19 +24,19 @@ setInterval(showCountdown, 250);
 at('pay').addEventListener('click', () => act('pay', async () => {
   const { status, body } = await ask('POST', `${address}/pay`);
   if (status === 200) location.assign(body.checkout_url);
-  return status === 200 ? '' : body.detail || 'The payment cannot be started now. Try again.';
+  return status === 200 ? '' : say(body, words.no_payment);
 }));
 
 at('cancel').addEventListener('click', () => act('cancel', async () => {
   const { status, body } = await ask('POST', `${address}/cancel`, { headers: { Prefer: 'wait=10' } });
   if (status === 200) show(body);
-  return [200, 202].includes(status) ? '' : body.detail || 'That did not work. Try again.';
+  return [200, 202].includes(status) ? '' : say(body, words.failed);
 }));
 
 at('return').addEventListener('click', () => act('return', async () => {
   const { status, body } = await ask('POST', `${address}/return`, { headers: { Prefer: 'wait=10' } });
   if (status === 200) show(body);
-  return [200, 202].includes(status) ? '' : body.detail || 'That did not work. Try again.';
+  return [200, 202].includes(status) ? '' : say(body, words.failed);
 }));
 
 async function act(name, work) {
@@ -73,15 +48,16 @@ async function act(name, work) {
 function show(now) {
   if (order && now.version < order.version) return;
   order = now;
-  const [headline, explanation] = WORDS[now.state] || ['Your order', now.state];
   page.dataset.state = now.state;
-  setText('headline', now.refusal === 'limit_reached' ? 'Not so many' : headline);
-  setText('explanation', REASONS[now.refund_reason || now.refusal] || explanation);
+  setText('headline', words[now.state] || words.your_order);
+  const reason = words[`back_${now.refund_reason}`] || words[`refused_${now.refusal}`];
+  setText('explanation', reason || words[`${now.state}_why`] || '');
   setText('total', now.total ? money(now.total) : '–');
   at('pay').hidden = now.state !== 'held';
   at('cancel').hidden = !['pending', 'held', 'paid'].includes(now.state);
   at('return').hidden = now.state !== 'delivered';
   showLines(now.lines);
+  if (now.address) showAddress(now.address);
   showCountdown();
 }
 
@@ -97,6 +73,13 @@ function showLines(lines) {
   at('lines').tBodies[0].replaceChildren(...rows);
 }
 
+/** As it was when the order was placed: it does not change, and only the whole page's answer has it. */
+function showAddress({ recipient, line1, line2, postal_code, city, country }) {
+  const lines = [recipient, line1, line2, [postal_code, city].filter(Boolean).join(' '), country];
+  at('address').hidden = false;
+  setText('address', `${words.goes_to} ${lines.filter(Boolean).join(', ')}`);
+}
+
 function showCountdown() {
   const until = order && order.state === 'held' && order.hold_expires_at_unix_ms;
   at('countdown').hidden = !until;
@@ -104,6 +87,11 @@ function showCountdown() {
   const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
   const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
   if (at('countdown').textContent !== text) at('countdown').textContent = text;
+}
+
+/** The shop explains itself in English only. */
+function say({ detail }, otherwise) {
+  return (document.documentElement.lang === 'en' && detail) || otherwise;
 }
 
 /** Only when it changes: a status that is written again is read out again. */

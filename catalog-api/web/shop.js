@@ -23,6 +23,12 @@ export async function ask(method, address, { headers, body } = {}) {
   }
 }
 
+/** The page's sentences by their names, in its language. */
+export async function readWords() {
+  const { lang } = document.documentElement;
+  return (await ask('GET', `/assets/${lang}.json?v=${version}`)).body;
+}
+
 /** Calls `look` every second while the page is seen, until it answers false. */
 export async function everySecond(look) {
   for (;;) {
@@ -42,7 +48,12 @@ export async function order(body) {
   const key = keyFor(JSON.stringify(body));
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     const answer = await ask('POST', '/orders', {
-      headers: { 'Idempotency-Key': `"${key.value}"`, Prefer: 'wait=10' },
+      headers: {
+        'Idempotency-Key': `"${key.value}"`,
+        Prefer: 'wait=10',
+        // Only the shop knows whether a key that was sent before has an order: this one was not.
+        ...(key.isNew && attempt === 1 && { 'Waiting-Room-First-Try': '?1' }),
+      },
       body,
     });
     if ([201, 202].includes(answer.status)) {
@@ -70,9 +81,10 @@ function explain({ status, body }) {
 /** A key for this purchase, kept until it is answered, through reloads too. */
 function keyFor(purchase) {
   const place = `order-key:${purchase}`;
-  const value = sessionStorage.getItem(place) || randomKey();
+  const kept = sessionStorage.getItem(place);
+  const value = kept || randomKey();
   sessionStorage.setItem(place, value);
-  return { value, forget: () => sessionStorage.removeItem(place) };
+  return { value, isNew: !kept, forget: () => sessionStorage.removeItem(place) };
 }
 
 /** `crypto.randomUUID` is missing where the page came over plain HTTP. */

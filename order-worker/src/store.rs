@@ -11,6 +11,7 @@ mod refunds;
 mod steps;
 mod webhooks;
 mod write;
+mod write_addresses;
 mod write_mails;
 mod write_money;
 

@@ -6,6 +6,7 @@ use crate::{
 };
 use contract::{Money, OrderView, ProductId, RequestedLine};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Lines that are well formed: 1 to [`LINES_MAX`] different products, in product order.
 ///
@@ -16,6 +17,7 @@ pub struct Basket {
     lines: Vec<RequestedLine>,
     routed_by: ProductId,
     from_cart: bool,
+    address: Option<Uuid>,
 }
 
 /// Why a body is no order request.
@@ -49,6 +51,9 @@ pub struct OrderRequest {
     /// Whether the lines leave the cart once the order is accepted.
     #[serde(default)]
     from_cart: bool,
+    /// Which of the member's addresses it goes to; the default one if none is named.
+    #[cfg_attr(feature = "schema", schema(format = Uuid))]
+    address_id: Option<String>,
 }
 
 /// One product of an order as it is asked for.
@@ -91,6 +96,7 @@ impl Basket {
             let detail = "name each product once, with its whole quantity";
             mistakes.push(mistake("/lines".to_owned(), detail.to_owned()));
         }
+        let address = raw.address_id.as_deref().map(|id| address(id, &mut mistakes));
         match lines.first() {
             None if mistakes.is_empty() => Err(BasketError::Values(vec![mistake(
                 "/lines".to_owned(),
@@ -99,6 +105,7 @@ impl Basket {
             Some(first) if mistakes.is_empty() => Ok(Self {
                 routed_by: first.product_id.clone(),
                 from_cart: raw.from_cart,
+                address: address.flatten(),
                 lines,
             }),
             _ => Err(BasketError::Values(mistakes)),
@@ -113,6 +120,11 @@ impl Basket {
     /// Whether they leave the cart once they are ordered.
     pub fn is_from_cart(&self) -> bool {
         self.from_cart
+    }
+
+    /// The address that is named.
+    pub fn address(&self) -> Option<Uuid> {
+        self.address
     }
 
     /// The product whose queue the order stands in.
@@ -140,8 +152,20 @@ impl Basket {
             .lines
             .iter()
             .map(|line| format!("{} {}{}\n", line.product_id, line.quantity, seen(line)));
-        Fingerprint::of(&canonical.collect::<String>())
+        let address = self.address.map(|id| format!("address {id}\n"));
+        Fingerprint::of(&canonical.chain(address).collect::<String>())
     }
+}
+
+fn address(id: &str, mistakes: &mut Vec<Mistake>) -> Option<Uuid> {
+    let read = Uuid::try_parse(id).ok();
+    if read.is_none() {
+        mistakes.push(mistake(
+            "/address_id".to_owned(),
+            "the id of one of your addresses".to_owned(),
+        ));
+    }
+    read
 }
 
 fn seen(line: &RequestedLine) -> String {
@@ -230,6 +254,7 @@ mod tests {
             json!({"lines":[{"product_id":"b","quantity":1}]}),
             json!({"lines":[{"product_id":"a","quantity":1,"seen_price":{"minor":1,"currency":"KRW"}}]}),
             json!({"lines":[{"product_id":"a","quantity":1},{"product_id":"b","quantity":1}]}),
+            json!({"lines":[{"product_id":"a","quantity":1}], "address_id": "00000000-0000-0000-0000-000000000007"}),
         ] {
             assert_ne!(print(other.clone()), base, "{other}");
         }
@@ -281,6 +306,8 @@ mod tests {
         ] {
             assert_eq!(pointers(parse(json!({ "lines": lines }))), expected, "{lines}");
         }
+        let nowhere = json!({ "lines": [line("a", 0)], "address_id": "home" });
+        assert_eq!(pointers(parse(nowhere)), ["/lines/0/quantity", "/address_id"]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod product;
 mod text;
 mod words;
 
-pub use accept::prefers_html;
+pub use accept::{preferred_language, prefers_html};
 pub use basket::{Basket, BasketError, Mistake, OrderRequest, OrderRequestLine};
 pub use cart::{CartAddition, CartError, CartLine, CartLineView, CartQuantity, CartView, parse_quantity};
 pub use history::{Decided, History};

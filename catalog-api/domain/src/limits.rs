@@ -24,6 +24,8 @@ pub const IMAGES_MAX: usize = 8;
 pub const IMAGE_MAX_CHARS: usize = 500;
 /// How long units may be held for a payment, in seconds.
 pub const HOLD_MAX_SECONDS: i32 = 86_400;
+/// The highest limit of units for one customer.
+pub const PER_CUSTOMER_MAX: i32 = 1_000_000;
 /// Units of one product.
 pub const UNITS_MAX: i64 = 1_000_000_000;
 /// The body of any request.

@@ -3,7 +3,8 @@
 use crate::{
     Kind, Mistake, SaleState,
     limits::{
-        DESCRIPTION_MAX_CHARS, HOLD_MAX_SECONDS, IMAGE_MAX_CHARS, IMAGES_MAX, NAME_MAX_CHARS, UNITS_MAX,
+        DESCRIPTION_MAX_CHARS, HOLD_MAX_SECONDS, IMAGE_MAX_CHARS, IMAGES_MAX, NAME_MAX_CHARS,
+        PER_CUSTOMER_MAX, UNITS_MAX,
     },
     text::{is_line, is_text},
 };
@@ -31,6 +32,8 @@ pub struct Offer {
     pub price: Money,
     /// How long a new order's units are held for its payment, in seconds.
     pub hold_seconds: i32,
+    /// How many units one customer may have, held and bought; as many as there are if nothing is said.
+    pub per_customer: Option<i32>,
     /// Whether it is on sale, stopped, or retired.
     pub state: SaleState,
     /// From when it may be ordered (RFC 3339).
@@ -92,6 +95,10 @@ pub struct OfferChange {
     /// How long a new order's units are held for its payment, in seconds.
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 86_400))]
     hold_seconds: Option<i64>,
+    /// How many units one customer may have, held and bought.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<i64>, minimum = 1, maximum = 1_000_000))]
+    per_customer: Option<Option<i64>>,
     /// Whether it is on sale, stopped, or retired.
     state: Option<SaleState>,
     /// From when it may be ordered (RFC 3339).
@@ -129,7 +136,7 @@ pub enum OfferError {
 }
 
 /// A field that is there, be it `null`.
-fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
     Deserialize::deserialize(field).map(Some)
 }
 
@@ -254,11 +261,14 @@ impl OfferChange {
             offer.price = price;
         }
         if let Some(seconds) = self.hold_seconds {
-            let read = i32::try_from(seconds)
-                .ok()
-                .filter(|seconds| (1..=HOLD_MAX_SECONDS).contains(seconds));
+            let read = up_to(HOLD_MAX_SECONDS, seconds);
             check("hold_seconds", read.is_some(), "1 to 86400 seconds");
             offer.hold_seconds = read.unwrap_or(offer.hold_seconds);
+        }
+        if let Some(units) = self.per_customer {
+            let read = units.map(|units| up_to(PER_CUSTOMER_MAX, units));
+            check("per_customer", read != Some(None), "1 to 1000000 units, or null");
+            offer.per_customer = read.flatten();
         }
         offer.kind = self.kind.unwrap_or(offer.kind);
         offer.state = self.state.unwrap_or(offer.state);
@@ -294,6 +304,7 @@ impl Offer {
             images: Vec::new(),
             price,
             hold_seconds: 1_800,
+            per_customer: None,
             state: SaleState::OnSale,
             opens_at: None,
             closes_at: None,
@@ -326,6 +337,13 @@ impl Adjustment {
             Err(OfferError::Values(mistakes))
         }
     }
+}
+
+/// A number from 1 to `most`.
+fn up_to(most: i32, number: i64) -> Option<i32> {
+    i32::try_from(number)
+        .ok()
+        .filter(|number| (1..=most).contains(number))
 }
 
 /// To the microsecond, as the database keeps it, and of a year that every reader can write.
@@ -396,6 +414,10 @@ mod tests {
             (json!({ "description": "\u{0}" }), &["/description"]),
             (json!({ "category": "Shoes" }), &["/category"]),
             (json!({ "category": null }), &[]),
+            (json!({ "per_customer": 1 }), &[]),
+            (json!({ "per_customer": null }), &[]),
+            (json!({ "per_customer": 0 }), &["/per_customer"]),
+            (json!({ "per_customer": 4_294_967_297_i64 }), &["/per_customer"]),
             (
                 json!({ "images": ["https://cdn.example/a.jpg", "/assets/a.png"] }),
                 &[],

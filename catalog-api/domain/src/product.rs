@@ -58,6 +58,8 @@ pub struct Product {
     pub images: Vec<String>,
     /// What one unit costs.
     pub price: Money,
+    /// How many units one customer may have, if that is limited.
+    pub per_customer: Option<i32>,
     /// What the shop has decided about its sale.
     pub state: SaleState,
     /// From when it may be ordered.
@@ -115,6 +117,8 @@ pub struct ProductView<'a> {
     pub images: &'a [String],
     /// What one unit costs.
     pub price: Money,
+    /// How many units one customer may have; null if that is not limited.
+    pub per_customer: Option<i32>,
     /// How it stands. Whether it is within its times is for the reader to compare.
     pub status: Status,
     /// From when it may be ordered (RFC 3339).
@@ -152,6 +156,7 @@ impl Product {
             kind: self.kind,
             images: &self.images,
             price: self.price,
+            per_customer: self.per_customer,
             status: self.status(stock),
             opens_at: self.opens_at,
             closes_at: self.closes_at,
@@ -238,6 +243,7 @@ pub(crate) mod tests {
             kind: Kind::Limited,
             images: Vec::new(),
             price: Money::new(129_000, "KRW".parse().unwrap()),
+            per_customer: None,
             state: SaleState::OnSale,
             opens_at: None,
             closes_at: None,

@@ -42,11 +42,19 @@ use crate::{
     web,
 };
 use axum::{
-    Router, extract::DefaultBodyLimit, http::HeaderMap, http::header::ACCEPT, middleware, routing::get,
+    Router,
+    extract::DefaultBodyLimit,
+    http::{
+        HeaderMap,
+        header::{ACCEPT, ACCEPT_LANGUAGE},
+    },
+    middleware,
+    routing::get,
 };
 use broker::Publisher;
-use catalog_domain::{limits::BODY_MAX_BYTES, prefers_html};
+use catalog_domain::{limits::BODY_MAX_BYTES, preferred_language, prefers_html};
 use clock::Clock;
+use contract::Language;
 use metrics_exporter_prometheus::PrometheusHandle;
 use passes::RemoteKeys;
 use payments::webhooks::WebhookSecret;
@@ -139,6 +147,12 @@ pub fn metrics_router(metrics: PrometheusHandle, sources: Sources) -> Router {
         .route("/revocations", get(member_keys::revocations))
         .with_state(sources)
         .fallback(layers::no_such_address)
+}
+
+/// The language that somebody likes best of those that pages speak.
+fn language(headers: &HeaderMap) -> Language {
+    let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    preferred_language(accepted.unwrap_or_default())
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {

@@ -1,6 +1,6 @@
 //! What a shopper has ordered so far.
 
-use super::{ApiProblem, Refusals, SharedShop, products::BadQuery, shopper::Shopper};
+use super::{ApiProblem, Refusals, SharedShop, member::Member, products::BadQuery, shopper::Shopper};
 use crate::{orders::FindError, store};
 use axum::{
     Json,
@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use catalog_domain::{Decided, History};
-use contract::OrderView;
+use contract::{OrderView, ShopperId};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -49,12 +49,40 @@ pub async fn list(
     shopper: Shopper,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiProblem> {
-    let history = History::parse(&query.unwrap_or_default()).map_err(super::products::bad_query)?;
-    let page = timeout(
-        PATIENCE,
-        store::orders_page(&shop.pool, &shopper.owners(), &history),
+    page_of(&shop, &shopper.owners(), query).await
+}
+
+/// Lists the member's own orders, the newest first, a page at a time. That needs no pass.
+#[utoipa::path(
+    get,
+    path = "/members/me/orders",
+    operation_id = "listMemberOrders",
+    tag = "members",
+    params(
+        ("limit" = Option<u32>, Query, description = "How many on a page, at most.", minimum = 1, maximum = 100),
+        ("after" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    security(("access_token" = [])),
+    responses(
+        (status = 200, description = "A page of orders.", body = OrderList),
+        Refusals<(Member, BadQuery, FindError)>,
     )
-    .await;
+)]
+pub async fn list_of_member(
+    State(shop): State<SharedShop>,
+    member: Member,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiProblem> {
+    page_of(&shop, &[ShopperId::of_member(member.id)], query).await
+}
+
+async fn page_of(
+    shop: &SharedShop,
+    owners: &[ShopperId],
+    query: Option<String>,
+) -> Result<Response, ApiProblem> {
+    let history = History::parse(&query.unwrap_or_default()).map_err(super::products::bad_query)?;
+    let page = timeout(PATIENCE, store::orders_page(&shop.pool, owners, &history)).await;
     let (orders, next) = match page {
         Ok(Ok(page)) => page,
         Ok(Err(error)) => {

@@ -1,8 +1,8 @@
 //! Orders: place, look, pay, cancel, send back. Everything here needs a pass.
 
 use super::{
-    ApiProblem, Refusals, Segment, SharedShop, prefer::Wait, problems::Refused, request_body::JsonBytes,
-    shopper::Shopper, wants_page,
+    ApiProblem, Refusals, Segment, SharedShop, language, prefer::Wait, problems::Refused,
+    request_body::JsonBytes, shopper::Shopper, wants_page,
 };
 use crate::{
     orders::{CancelError, FindError, PayError, PlaceError, PlaceRequest, PriceChange, ReturnError},
@@ -19,11 +19,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use catalog_domain::{
-    Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back,
+    Basket, BasketError, IdempotencyKey, KeyError, OrderRequest, is_cancelled, is_sent_back, member::Address,
 };
 use contract::{OrderId, OrderState, OrderView, Refusal, RequestedLine};
 use serde::Serialize;
 use serde_json::json;
+use std::time::Duration;
 use tracing::warn;
 
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -83,6 +84,16 @@ pub async fn place(
     Ok(wait.applied_to(placed(&order, &changes)))
 }
 
+/// An order as its owner sees it, and where it goes.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct OrderShown {
+    #[serde(flatten)]
+    pub order: OrderView,
+    /// The address as it was when the order was placed. Absent when there was none, and from an order that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+}
+
 /// Shows an order to its owner.
 #[utoipa::path(
     get,
@@ -96,7 +107,7 @@ pub async fn place(
     security(("pass" = [])),
     responses(
         (status = 200, description = "The order.", content(
-            (OrderView = "application/json"), (String = "text/html")
+            (OrderShown = "application/json"), (String = "text/html")
         )),
         Refusals<(Shopper, Segment, FindError)>,
     )
@@ -109,19 +120,27 @@ pub async fn show(
     shopper: Result<Shopper, ApiProblem>,
 ) -> Result<Response, ApiProblem> {
     let page = wants_page(&headers);
-    let found = async {
-        Ok::<_, ApiProblem>(
-            shop.counter
-                .find(&shopper?.owners(), order_id(&id)?, wait.0)
-                .await?,
-        )
-    };
+    let found = async { find(&shop, &shopper?, order_id(&id)?, wait.0).await };
     match found.await {
-        Ok(order) if page => Ok(web::order_page(&order)),
-        Ok(order) => Ok(wait.applied_to(private(StatusCode::OK, &order))),
+        Ok(shown) if page => Ok(web::order_page(&shown.order, language(&headers))),
+        Ok(shown) => Ok(wait.applied_to(private(StatusCode::OK, &shown))),
         Err(problem) if page => Ok(web::problem_page(&problem.problem)),
         Err(problem) => Err(problem),
     }
+}
+
+async fn find(
+    shop: &SharedShop,
+    shopper: &Shopper,
+    id: OrderId,
+    wait: Option<Duration>,
+) -> Result<OrderShown, ApiProblem> {
+    let order = shop.counter.find(&shopper.owners(), id, wait).await?;
+    let address = match shopper.member {
+        Some(member) => shop.intake.addresses.of(member, id).await?,
+        None => None,
+    };
+    Ok(OrderShown { order, address })
 }
 
 /// Where to pay for an order.
@@ -183,7 +202,7 @@ pub async fn cancel(
         .counter
         .cancel(&shopper.owners(), order_id(&id)?, wait.0)
         .await?;
-    Ok(wait.applied_to(private(done_or_accepted(is_cancelled(&order)), &order)))
+    Ok(asked(wait, &order, is_cancelled))
 }
 
 /// Sends a delivered order back, until the end of the day after it came.
@@ -213,15 +232,17 @@ pub async fn send_back(
         .counter
         .send_back(&shopper.owners(), order_id(&id)?, wait.0)
         .await?;
-    Ok(wait.applied_to(private(done_or_accepted(is_sent_back(&order)), &order)))
+    Ok(asked(wait, &order, is_sent_back))
 }
 
-fn done_or_accepted(done: bool) -> StatusCode {
-    if done {
+/// The answer to whoever asked for a change: it is made, or will be.
+fn asked(wait: Wait, order: &OrderView, is_made: fn(&OrderView) -> bool) -> Response {
+    let status = if is_made(order) {
         StatusCode::OK
     } else {
         StatusCode::ACCEPTED
-    }
+    };
+    wait.applied_to(private(status, order))
 }
 
 /// What was ordered leaves the cart. The order stands whether that works or not; sent again, it is tried again.
@@ -262,6 +283,6 @@ fn placed(order: &OrderView, changes: &[PriceChange]) -> Response {
 }
 
 /// An order belongs to its shopper: no cache keeps it.
-fn private(status: StatusCode, order: &OrderView) -> Response {
+fn private(status: StatusCode, order: &impl Serialize) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], Json(order)).into_response()
 }

@@ -2,6 +2,7 @@
 
 use super::{Kind, Refuses};
 use crate::{
+    members::AddressError,
     orders::{CancelError, FindError, PayError, PlaceError, ReturnError, SettleError},
     store::ClaimError,
 };
@@ -244,6 +245,7 @@ impl Refuses for PlaceError {
         (422, "unknown-product"),
         (403, "purchase-right-required"),
         (409, "purchase-right-in-use"),
+        (422, "unknown-address"),
         (503, "unavailable"),
         (503, "not-confirmed"),
     ];
@@ -287,6 +289,12 @@ impl From<PlaceError> for ApiProblem {
                     .with("order_id", json!(order_id))
             }
             PlaceError::Right(ClaimError::Unavailable(_)) => Self::unavailable(&error),
+            PlaceError::Address(AddressError::Unknown) => {
+                let detail =
+                    "The address is none of yours. Name one of your address book, or none for its default.";
+                Self::new(422, "unknown-address", "Unknown address", detail)
+            }
+            PlaceError::Address(_) => Self::unavailable(&error),
             PlaceError::NotSold(product, why) => {
                 not_sold(*why, product.as_str()).with("product_id", json!(product))
             }
@@ -462,6 +470,8 @@ mod tests {
             PlaceError::NotSold(product(), NotSold::NotOpen),
             PlaceError::NotSold(product(), NotSold::Closed),
             PlaceError::PriceChanged(Vec::new()),
+            PlaceError::Address(AddressError::Unknown),
+            PlaceError::Address(AddressError::Late),
         ]);
         check([FindError::NotFound]);
         check([

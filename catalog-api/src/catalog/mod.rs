@@ -122,6 +122,7 @@ mod tests {
             state: SaleState::OnSale,
             opens_at: None,
             closes_at: None,
+            per_customer: None,
             created_at: OffsetDateTime::UNIX_EPOCH,
             version: 1,
         };

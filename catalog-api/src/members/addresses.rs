@@ -1,6 +1,6 @@
 //! The address book.
 
-use super::{MemberError, Members, PgTransaction};
+use super::{MemberError, Members, PgTransaction, Sealer};
 use catalog_domain::member::Address;
 use contract::MemberId;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub struct StoredAddress {
 }
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     is_default: bool,
     details: Vec<u8>,
@@ -45,7 +45,7 @@ impl Members {
         .bind(member.as_uuid())
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(|row| self.opened(row)).collect()
+        rows.into_iter().map(|row| opened(&self.sealer, row)).collect()
     }
 
     /// One of them.
@@ -59,7 +59,7 @@ impl Members {
                 .bind(member.as_uuid())
                 .fetch_optional(&self.pool)
                 .await?;
-        self.opened(row.ok_or(MemberError::NotFound)?)
+        opened(&self.sealer, row.ok_or(MemberError::NotFound)?)
     }
 
     /// Adds an address. The first one is the default.
@@ -161,15 +161,15 @@ impl Members {
         transaction.commit().await?;
         Ok(())
     }
+}
 
-    fn opened(&self, row: Row) -> Result<StoredAddress, MemberError> {
-        let address = self.sealer.open_json(TABLE, row.id, "details", &row.details)?;
-        Ok(StoredAddress {
-            id: row.id,
-            is_default: row.is_default,
-            address,
-        })
-    }
+pub(super) fn opened(sealer: &Sealer, row: Row) -> Result<StoredAddress, MemberError> {
+    let address = sealer.open_json(TABLE, row.id, "details", &row.details)?;
+    Ok(StoredAddress {
+        id: row.id,
+        is_default: row.is_default,
+        address,
+    })
 }
 
 /// Changes of one book come one after the other, and none after the account was erased. Answers how many addresses are in

@@ -1,6 +1,7 @@
 //! Taking one's data along, and having it erased.
 
-use super::{Ending, MemberError, Members, PgTransaction, Profile, StoredAddress};
+use super::{Ending, MemberError, Members, PgTransaction, Profile, Sealer, StoredAddress, order_addresses};
+use catalog_domain::member::Address;
 use contract::{MemberId, ShopperId};
 use mail::{Template, To};
 use serde::Serialize;
@@ -31,14 +32,32 @@ struct ExportedSignIn {
     is_open: bool,
 }
 
-#[derive(Debug, Serialize, FromRow)]
+#[derive(Debug, Serialize)]
 struct ExportedOrder {
+    #[serde(flatten)]
+    row: OrderRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<Address>,
+}
+
+#[derive(Debug, Serialize, FromRow)]
+struct OrderRow {
     order_id: Uuid,
     state: String,
     total_minor: Option<i64>,
     currency: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     placed_at: OffsetDateTime,
+    #[serde(skip)]
+    address: Option<Vec<u8>>,
+}
+
+impl ExportedOrder {
+    fn open(mut row: OrderRow, sealer: &Sealer) -> Result<Self, MemberError> {
+        let open = |sealed: Vec<u8>| order_addresses::open(sealer, row.order_id, &sealed);
+        let address = row.address.take().map(open).transpose()?;
+        Ok(Self { row, address })
+    }
 }
 
 impl Members {
@@ -56,19 +75,23 @@ impl Members {
         )
         .bind(member.as_uuid());
         let orders = sqlx::query_as(
-            "SELECT id AS order_id, state, total_minor, currency, accepted_at AS placed_at
-             FROM orders
+            "SELECT id AS order_id, state, total_minor, currency, accepted_at AS placed_at, details AS address
+             FROM orders LEFT JOIN order_addresses USING (id)
              WHERE shopper = $1
              ORDER BY accepted_at
              LIMIT $2",
         )
         .bind(ShopperId::of_member(member).as_str().to_owned())
         .bind(ORDERS_MAX);
+        let orders: Vec<OrderRow> = orders.fetch_all(&self.pool).await?;
+        let orders = orders
+            .into_iter()
+            .map(|row| ExportedOrder::open(row, &self.sealer));
         Ok(Export {
             profile: self.profile(member).await?,
             addresses: self.addresses(member).await?,
             sign_ins: sign_ins.fetch_all(&self.pool).await?,
-            orders: orders.fetch_all(&self.pool).await?,
+            orders: orders.collect::<Result<_, _>>()?,
         })
     }
 
@@ -105,6 +128,9 @@ async fn forget(transaction: &mut PgTransaction, member: MemberId) -> Result<(),
          SET role = 'user', email = NULL, email_index = NULL, name = NULL, phone = NULL, phone_index = NULL,
              password = NULL, erased_at = now(), updated_at = now()
          WHERE id = $1",
+        // After the account: an order that is decided meanwhile waits for it, or is done and seen here.
+        "DELETE FROM order_addresses WHERE member_id = $1",
+        "DELETE FROM carts WHERE owner = 'member:' || $1::text",
     ] {
         sqlx::query(statement)
             .bind(member)

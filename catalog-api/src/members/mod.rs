@@ -5,6 +5,7 @@ mod codes;
 mod device;
 mod erasure;
 mod error;
+mod order_addresses;
 mod passwords;
 mod profile;
 mod recovery;
@@ -23,6 +24,7 @@ mod tokens;
 
 pub use addresses::StoredAddress;
 pub use error::MemberError;
+pub use order_addresses::{AddressError, OrderAddresses};
 pub use passwords::Passwords;
 pub use profile::{Profile, ProfileChange};
 pub use refresh::IDLE;
@@ -92,6 +94,14 @@ impl Members {
             })
         });
         account.transpose()
+    }
+
+    /// What freezes addresses on orders.
+    pub fn order_addresses(&self) -> OrderAddresses {
+        OrderAddresses {
+            pool: self.pool.clone(),
+            sealer: self.sealer.clone(),
+        }
     }
 
     fn sign_in_url(&self) -> String {

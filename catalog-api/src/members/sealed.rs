@@ -32,6 +32,10 @@ pub const SEALED: &[SealedTable] = &[
         columns: &["details"],
     },
     SealedTable {
+        name: "order_addresses",
+        columns: &["details"],
+    },
+    SealedTable {
         name: "mails",
         columns: &["recipient", "parameters"],
     },

@@ -1,6 +1,6 @@
 //! What comes after an order was placed: looking at it, paying, cancelling, sending it back, and the provider's reports.
 
-use super::{KeyTable, Waiting, envelope};
+use super::{KeyTable, Waiting, announcements::Listener, envelope};
 use crate::store::{LookUpError, OrderReader};
 use broker::{PublishError, Publisher};
 use catalog_domain::{
@@ -118,14 +118,10 @@ impl Counter {
         order_id: OrderId,
         wait: Option<Duration>,
     ) -> Result<OrderView, FindError> {
-        let listener = wait.map(|_| self.waiting.listen(order_id));
+        let wait = self.begin_to_wait(order_id, wait);
         let found = self.look(owners, order_id).await?.view;
-        match wait.zip(listener) {
-            Some((wait, listener)) if !is_decided(&found) => Ok(self
-                .waiting
-                .until(listener, wait, is_decided)
-                .await
-                .unwrap_or(found)),
+        match wait {
+            Some(wait) if !is_decided(&found) => Ok(self.until(wait, is_decided).await.unwrap_or(found)),
             _ => Ok(found),
         }
     }
@@ -161,26 +157,16 @@ impl Counter {
         order_id: OrderId,
         wait: Option<Duration>,
     ) -> Result<OrderView, CancelError> {
-        let listener = wait.map(|_| self.waiting.listen(order_id));
-        let Found {
-            view,
-            routed_by,
-            owner,
-        } = self.look(owners, order_id).await?;
-        check_cancellable(&view)?;
-        let Some(routed_by) = routed_by.filter(|_| !is_cancelled(&view)) else {
-            return Ok(view);
-        };
-        let cancel = CancelOrder {
+        let wait = self.begin_to_wait(order_id, wait);
+        let found = self.look(owners, order_id).await?;
+        check_cancellable(&found.view)?;
+        if is_cancelled(&found.view) {
+            return Ok(found.view);
+        }
+        let command = Command::CancelOrder(CancelOrder {
             order_id,
-            shopper: owner,
-        };
-        self.publisher
-            .publish(&envelope(routed_by, Command::CancelOrder(cancel)))
-            .await?;
-        let Some((wait, listener)) = wait.zip(listener) else {
-            return Ok(view);
-        };
+            shopper: found.owner.clone(),
+        });
         // A payment that came first is no end of it: the order is cancelled all the same.
         let over = |order: &OrderView| {
             !matches!(
@@ -188,7 +174,7 @@ impl Counter {
                 OrderState::Pending | OrderState::Held | OrderState::Paid
             )
         };
-        let order = self.waiting.until(listener, wait, over).await.unwrap_or(view);
+        let order = self.ask(found, command, wait, over).await?;
         check_cancellable(&order)?;
         Ok(order)
     }
@@ -201,28 +187,18 @@ impl Counter {
         order_id: OrderId,
         wait: Option<Duration>,
     ) -> Result<OrderView, ReturnError> {
-        let listener = wait.map(|_| self.waiting.listen(order_id));
-        let Found {
-            view,
-            routed_by,
-            owner,
-        } = self.look(owners, order_id).await?;
-        check_returnable(&view, self.clock.unix_ms())?;
-        let Some(routed_by) = routed_by.filter(|_| !is_sent_back(&view)) else {
-            return Ok(view);
-        };
-        let request = RequestReturn {
+        let wait = self.begin_to_wait(order_id, wait);
+        let found = self.look(owners, order_id).await?;
+        check_returnable(&found.view, self.clock.unix_ms())?;
+        if is_sent_back(&found.view) {
+            return Ok(found.view);
+        }
+        let command = Command::RequestReturn(RequestReturn {
             order_id,
-            shopper: owner,
-        };
-        self.publisher
-            .publish(&envelope(routed_by, Command::RequestReturn(request)))
-            .await?;
-        let Some((wait, listener)) = wait.zip(listener) else {
-            return Ok(view);
-        };
+            shopper: found.owner.clone(),
+        });
         let over = |order: &OrderView| order.state != OrderState::Delivered;
-        let order = self.waiting.until(listener, wait, over).await.unwrap_or(view);
+        let order = self.ask(found, command, wait, over).await?;
         check_returnable(&order, self.clock.unix_ms())?;
         Ok(order)
     }
@@ -271,6 +247,39 @@ impl Counter {
             .publisher
             .publish(&envelope(routed_by, Command::SettlePayment(settle)))
             .await?)
+    }
+
+    /// Listens for news of the order, if the shopper would rather wait. Done before anything that makes it change.
+    fn begin_to_wait(&self, order_id: OrderId, wait: Option<Duration>) -> Option<(Duration, Listener)> {
+        wait.map(|wait| (wait, self.waiting.listen(order_id)))
+    }
+
+    async fn until(
+        &self,
+        (wait, listener): (Duration, Listener),
+        far_enough: impl Fn(&OrderView) -> bool,
+    ) -> Option<OrderView> {
+        self.waiting.until(listener, wait, far_enough).await
+    }
+
+    /// Hands the command to the worker. Answers the order as it was found, or as it is once that is `over` and the shopper
+    /// waits.
+    async fn ask(
+        &self,
+        found: Found,
+        command: Command,
+        wait: Option<(Duration, Listener)>,
+        over: impl Fn(&OrderView) -> bool,
+    ) -> Result<OrderView, PublishError> {
+        let Found { view, routed_by, .. } = found;
+        let Some(routed_by) = routed_by else {
+            return Ok(view);
+        };
+        self.publisher.publish(&envelope(routed_by, command)).await?;
+        match wait {
+            Some(wait) => Ok(self.until(wait, over).await.unwrap_or(view)),
+            None => Ok(view),
+        }
     }
 
     /// The order if it is one of these owners'. That of somebody else is told from none by nothing.

@@ -16,7 +16,8 @@
 //! * The only request that nobody can judge at once is one whose original was accepted elsewhere and is *still in the
 //!   queue*. It is answered 202 with the id of the original order, which is true. Who waits for the decision is told
 //!   then: the order that was decided is compared with what was asked before it is answered.
-//! * When the database does not answer, the order is accepted without its word. Orders may go on while it is away.
+//! * When the database does not answer, the order is accepted without its word. Orders may go on while it is away, those
+//!   of members apart: nobody else can say where theirs go.
 //!
 //! "Sold out" is answered from memory, but not for a key whose order may exist already: the last unit may be its own.
 
@@ -27,12 +28,14 @@ use super::{
 use crate::{
     catalog::Catalog,
     draws::Draws,
+    members::{AddressError, OrderAddresses},
     store::{ClaimError, OrderReader, StoredOrder},
 };
 use broker::{PublishError, Publisher};
 use catalog_domain::{Basket, IdempotencyKey, NotSold, Verdict, is_decided};
 use contract::{
-    Command, MemberId, Money, OrderId, OrderView, PlaceOrder, ProductId, RequestedLine, ShopperId,
+    Command, MemberId, Money, OrderId, OrderView, PlaceOrder, ProductId, RequestedLine, SealedAddress,
+    ShopperId,
 };
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
@@ -75,6 +78,9 @@ pub enum PlaceError {
     /// A product is sold by draw, and the shopper has no right to it.
     #[error(transparent)]
     Right(#[from] ClaimError),
+    /// It is not known where the order goes.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// It cannot be ordered now.
     #[error("{0} {1}")]
     NotSold(ProductId, NotSold),
@@ -104,6 +110,8 @@ pub struct Intake {
     pub catalog: Arc<Catalog>,
     /// The draws, for products that are sold by one.
     pub draws: Draws,
+    /// Where orders go.
+    pub addresses: OrderAddresses,
     /// What is remembered of keys.
     pub keys: KeyTable,
     /// Orders as the database knows them.
@@ -153,18 +161,21 @@ impl Intake {
         request: &PlaceRequest,
         flight: Flight,
     ) -> Result<Option<OrderView>, PlaceError> {
-        if let Err(refusal) = self.check(order_id, request).await {
-            return match self.look_up(order_id).await {
-                Some(stored) => self.earlier(stored, &request.basket).map(Some),
-                None => {
-                    flight.not_published();
-                    Err(refusal)
-                }
-            };
-        }
+        let address = match self.check(order_id, request).await {
+            Ok(address) => address,
+            Err(refusal) => {
+                return match self.look_up(order_id).await {
+                    Some(stored) => self.earlier(stored, &request.basket).map(Some),
+                    None => {
+                        flight.not_published();
+                        Err(refusal)
+                    }
+                };
+            }
+        };
         let command = envelope(
             request.basket.routed_by().clone(),
-            Command::PlaceOrder(place(order_id, request)),
+            Command::PlaceOrder(place(order_id, request, address)),
         );
         let underway = self.undecided.begins(order_id);
         let (published, stored) = tokio::join!(self.publisher.publish(&command), self.look_up(order_id));
@@ -177,14 +188,20 @@ impl Intake {
         Ok(None)
     }
 
-    /// What can be refused before it is handed over. What is sold by draw is bought with a right, which is tied to this
-    /// order from now on; the worker has the last word on it, too.
-    async fn check(&self, order_id: OrderId, request: &PlaceRequest) -> Result<(), PlaceError> {
+    /// What can be refused before it is handed over; answers where it goes. What is sold by draw is bought with a right,
+    /// which is tied to this order from now on; the worker has the last word on it, too.
+    async fn check(
+        &self,
+        order_id: OrderId,
+        request: &PlaceRequest,
+    ) -> Result<Option<SealedAddress>, PlaceError> {
         self.check_shelves(request)?;
+        let named = request.basket.address();
+        let address = self.addresses.freeze(request.member, named, order_id).await?;
         self.draws
             .claim(request.member, order_id, &request.basket)
             .await?;
-        Ok(())
+        Ok(address)
     }
 
     /// Which prices are not those that the shopper saw.
@@ -253,12 +270,13 @@ impl Intake {
     }
 }
 
-fn place(order_id: OrderId, request: &PlaceRequest) -> PlaceOrder {
+fn place(order_id: OrderId, request: &PlaceRequest, address: Option<SealedAddress>) -> PlaceOrder {
     PlaceOrder {
         order_id,
         shopper: request.shopper.clone(),
         fingerprint: request.basket.fingerprint().as_str().to_owned(),
         lines: request.basket.lines().to_vec(),
         accepted_at_unix_ms: request.accepted_at_unix_ms,
+        address,
     }
 }

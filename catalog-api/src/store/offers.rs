@@ -4,7 +4,7 @@ use super::products::undecodable;
 use catalog_domain::{Adjustment, NewProduct, Offer, OfferChange, OfferError};
 use contract::{Event, Money, ProductId, StockChanged};
 use database::Retry;
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -64,6 +64,7 @@ struct Row {
     price_minor: i64,
     currency: String,
     hold_seconds: i32,
+    per_customer: Option<i32>,
     state: String,
     opens_at: Option<OffsetDateTime>,
     closes_at: Option<OffsetDateTime>,
@@ -155,31 +156,20 @@ pub async fn adjust(
 }
 
 async fn insert(connection: &mut PgConnection, id: &ProductId, offer: &Offer) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+    let insert = sqlx::query(
         "INSERT INTO products (id, name, description, category, kind, images, price_minor, currency,
-                               hold_seconds, state, opens_at, closes_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                               hold_seconds, state, opens_at, closes_at, per_customer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(id.as_str())
-    .bind(&offer.name)
-    .bind(&offer.description)
-    .bind(offer.category.as_ref().map(|category| category.as_str()))
-    .bind(offer.kind.as_str())
-    .bind(&offer.images)
-    .bind(offer.price.minor)
-    .bind(offer.price.currency.as_str())
-    .bind(offer.hold_seconds)
-    .bind(offer.state.as_str())
-    .bind(offer.opens_at)
-    .bind(offer.closes_at)
-    .execute(connection)
-    .await?;
+    );
+    let done = with_offer(insert, id, offer).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 
+/// Not against those who only name the product, as the worker does while it has the stock: another limit for customers
+/// waits for that stock (`products_limit_changed`).
 async fn lock(connection: &mut PgConnection, id: &ProductId) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT FROM products WHERE id = $1 FOR UPDATE")
+    sqlx::query("SELECT FROM products WHERE id = $1 FOR NO KEY UPDATE")
         .bind(id.as_str())
         .execute(connection)
         .await?;
@@ -199,34 +189,43 @@ async fn lock_stock(connection: &mut PgConnection, id: &ProductId) -> Result<(),
 }
 
 async fn update(connection: &mut PgConnection, id: &ProductId, offer: &Offer) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let update = sqlx::query(
         "UPDATE products
             SET name = $2, description = $3, category = $4, kind = $5, images = $6, price_minor = $7,
                 currency = $8, hold_seconds = $9, state = $10, opens_at = $11, closes_at = $12,
-                version = version + 1, updated_at = clock_timestamp()
+                per_customer = $13, version = version + 1, updated_at = clock_timestamp()
           WHERE id = $1",
-    )
-    .bind(id.as_str())
-    .bind(&offer.name)
-    .bind(&offer.description)
-    .bind(offer.category.as_ref().map(|category| category.as_str()))
-    .bind(offer.kind.as_str())
-    .bind(&offer.images)
-    .bind(offer.price.minor)
-    .bind(offer.price.currency.as_str())
-    .bind(offer.hold_seconds)
-    .bind(offer.state.as_str())
-    .bind(offer.opens_at)
-    .bind(offer.closes_at)
-    .execute(connection)
-    .await?;
+    );
+    with_offer(update, id, offer).execute(connection).await?;
     Ok(())
+}
+
+/// `$1` to `$13`: the product, and everything that is said of it.
+fn with_offer<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    id: &'q ProductId,
+    offer: &'q Offer,
+) -> Query<'q, Postgres, PgArguments> {
+    query
+        .bind(id.as_str())
+        .bind(&offer.name)
+        .bind(&offer.description)
+        .bind(offer.category.as_ref().map(|category| category.as_str()))
+        .bind(offer.kind.as_str())
+        .bind(&offer.images)
+        .bind(offer.price.minor)
+        .bind(offer.price.currency.as_str())
+        .bind(offer.hold_seconds)
+        .bind(offer.state.as_str())
+        .bind(offer.opens_at)
+        .bind(offer.closes_at)
+        .bind(offer.per_customer)
 }
 
 async fn read(connection: &mut PgConnection, id: &ProductId) -> Result<Option<Kept>, sqlx::Error> {
     let row: Option<Row> = sqlx::query_as(
-        "SELECT id, name, description, category, kind, images, price_minor, currency, hold_seconds, state,
-                opens_at, closes_at, products.version,
+        "SELECT id, name, description, category, kind, images, price_minor, currency, hold_seconds,
+                per_customer, state, opens_at, closes_at, products.version,
                 on_hand, held, sold, stock.version AS stock_version
            FROM products
            JOIN stock ON stock.product_id = products.id
@@ -318,6 +317,7 @@ impl TryFrom<Row> for Kept {
             images: row.images,
             price: Money::new(row.price_minor, row.currency.parse().map_err(undecodable)?),
             hold_seconds: row.hold_seconds,
+            per_customer: row.per_customer,
             state: row.state.parse().map_err(undecodable)?,
             opens_at: row.opens_at,
             closes_at: row.closes_at,

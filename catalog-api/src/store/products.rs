@@ -38,6 +38,7 @@ struct Row {
     images: Vec<String>,
     price_minor: i64,
     currency: String,
+    per_customer: Option<i32>,
     state: String,
     opens_at: Option<OffsetDateTime>,
     closes_at: Option<OffsetDateTime>,
@@ -52,7 +53,7 @@ struct Row {
 macro_rules! products_where {
     ($condition:literal) => {
         concat!(
-            "SELECT id, name, description, category, kind, images, price_minor, currency, state,
+            "SELECT id, name, description, category, kind, images, price_minor, currency, per_customer, state,
                     opens_at, closes_at, created_at, products.version,
                     on_hand, held, sold, stock.version AS stock_version
                FROM products
@@ -117,6 +118,7 @@ impl TryFrom<Row> for Stocked {
             kind: row.kind.parse().map_err(undecodable)?,
             images: row.images,
             price: Money::new(row.price_minor, row.currency.parse().map_err(undecodable)?),
+            per_customer: row.per_customer,
             state: row.state.parse().map_err(undecodable)?,
             opens_at: row.opens_at,
             closes_at: row.closes_at,

@@ -1,5 +1,6 @@
 //! Style, scripts and the mark of the pages.
 
+use super::words;
 use crate::api::{ApiProblem, Refusals, Segment};
 use axum::{
     http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
@@ -9,9 +10,10 @@ use std::sync::LazyLock;
 
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const JSON: &str = "application/json";
 
 /// Name, type, content.
-const ASSETS: [(&str, &str, &str); 13] = [
+const ASSETS: [(&str, &str, &str); 15] = [
     ("mark.svg", "image/svg+xml", include_str!("../../web/mark.svg")),
     ("shop.css", CSS, include_str!("../../web/shop.css")),
     ("shop.js", SCRIPT, include_str!("../../web/shop.js")),
@@ -30,6 +32,8 @@ const ASSETS: [(&str, &str, &str); 13] = [
     ("sign-in.js", SCRIPT, include_str!("../../web/sign-in.js")),
     ("sign-up.js", SCRIPT, include_str!("../../web/sign-up.js")),
     ("account.js", SCRIPT, include_str!("../../web/account.js")),
+    ("en.json", JSON, words::EN),
+    ("ko.json", JSON, words::KO),
 ];
 
 /// One asset. Pages name it with the version of all, so it may be kept for good.
@@ -41,7 +45,7 @@ const ASSETS: [(&str, &str, &str); 13] = [
     params(("name" = String, Path, description = "The file.")),
     responses(
         (status = 200, description = "The file.", content(
-            (String = "text/css"), (String = "text/javascript"), (String = "image/svg+xml")
+            (String = "text/css"), (String = "text/javascript"), (String = "image/svg+xml"), (String = "application/json")
         )),
         Refusals<(Segment,)>,
     )

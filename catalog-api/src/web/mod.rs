@@ -5,6 +5,7 @@ mod draws;
 pub mod members;
 mod products;
 mod template;
+mod words;
 
 pub use draws::{draw_check_page, draw_page, draws_page};
 pub use products::{cart_page, list_page, product_page};
@@ -19,9 +20,10 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use contract::{OrderView, Problem};
+use contract::{Language, OrderView, Problem};
 use payments::amount_text;
 use template::{Insert, fill};
+use words::Words;
 
 const FRAME: &str = include_str!("../../web/frame.html");
 const ORDER: &str = include_str!("../../web/order.html");
@@ -32,16 +34,19 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// One order; how it goes on is shown as it happens.
-pub fn order_page(order: &OrderView) -> Response {
+pub fn order_page(order: &OrderView, language: Language) -> Response {
+    let words = Words::of(language);
     let id = order.order_id.to_string();
     let state = order.state.to_string();
     let total = order.total.map(amount_text).unwrap_or_default();
     let texts = [
         ("id", Insert::Text(&id)),
         ("state", Insert::Text(&state)),
-        ("total", Insert::Text(&total)),
+        ("amount", Insert::Text(&total)),
+        ("headline", Insert::Text(words.get(&state))),
     ];
-    page(StatusCode::OK, "Your order", &fill(ORDER, &texts))
+    let content = words.fill(ORDER, &texts);
+    page_in(words, StatusCode::OK, words.get("your_order"), &content)
 }
 
 /// What went wrong, for people.
@@ -59,11 +64,15 @@ pub fn problem_page(problem: &Problem) -> Response {
 }
 
 fn page(status: StatusCode, title: &str, content: &str) -> Response {
+    page_in(Words::of(Language::En), status, title, content)
+}
+
+fn page_in(words: &Words, status: StatusCode, title: &str, content: &str) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (CACHE_CONTROL, "no-store"),
-        (VARY, "accept"),
+        (VARY, "accept, accept-language"),
         (REFERRER_POLICY, "same-origin"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
@@ -73,6 +82,6 @@ fn page(status: StatusCode, title: &str, content: &str) -> Response {
         ("title", Insert::Text(title)),
         ("content", Insert::Html(content)),
     ];
-    let body = fill(FRAME, &texts);
+    let body = words.fill(FRAME, &texts);
     (status, headers, body).into_response()
 }

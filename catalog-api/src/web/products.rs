@@ -54,7 +54,8 @@ pub fn product_page(shelf: &Shelf) -> Response {
             ("none", Insert::Html(none(product.status(shelf.stock())))),
             ("opens", Insert::Text(&moment(product.opens_at))),
             ("closes", Insert::Text(&moment(product.closes_at))),
-            ("most", Insert::Text(&QUANTITY_MAX.to_string())),
+            ("limit", Insert::Html(&limit(product.per_customer))),
+            ("most", Insert::Text(&most(product.per_customer).to_string())),
         ],
     );
     page(StatusCode::OK, &product.name, &content)
@@ -105,6 +106,18 @@ fn picture(shelf: &Shelf, class: &str) -> String {
             &[("class", class)],
         ),
     }
+}
+
+fn limit(per_customer: Option<i32>) -> String {
+    per_customer.map_or_else(String::new, |units| {
+        format!("<p class=\"small\">At most {units} for each customer</p>")
+    })
+}
+
+/// How many units can be put into one order.
+fn most(per_customer: Option<i32>) -> u32 {
+    let limit = per_customer.and_then(|units| u32::try_from(units).ok());
+    limit.map_or(QUANTITY_MAX, |limit| limit.min(QUANTITY_MAX))
 }
 
 fn stock_text(shelf: &Shelf) -> String {

@@ -175,3 +175,28 @@ async fn everything_known_is_handed_out_and_erased_but_the_orders_stay() {
     // The address is free again.
     Person::signs_up(&shop, "ann-again").await;
 }
+
+#[tokio::test]
+async fn a_cart_goes_with_its_member() {
+    let shop = TestShop::without_worker().await;
+    shop.sells("sneaker", 5).await;
+    let (ann, bob) = (
+        Person::signs_up(&shop, "ann").await,
+        Person::signs_up(&shop, "bob").await,
+    );
+    for person in [&ann, &bob] {
+        let add = shop
+            .by("ann", Method::POST, "/cart/lines")
+            .bearer_auth(&person.access);
+        let line = json!({ "product_id": "sneaker", "quantity": 1 });
+        assert_eq!(send(add.json(&line)).await.status, 200);
+    }
+    let password = json!({ "password": PASSWORD });
+    let erased = ann.sends(&shop, Method::DELETE, "/members/me", &password).await;
+    assert_eq!(erased.status, 204, "{erased:?}");
+    let left = "SELECT count(*) FROM carts JOIN cart_lines USING (owner)";
+    assert_eq!(shop.count(left).await, 1, "that of somebody else");
+    let erased = "SELECT count(*) FROM carts JOIN members ON owner = 'member:' || id
+                  WHERE erased_at IS NOT NULL";
+    assert_eq!(shop.count(erased).await, 0);
+}

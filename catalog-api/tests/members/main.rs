@@ -12,6 +12,8 @@ mod support;
 
 mod account;
 mod address_book;
+mod frozen_addresses;
+mod orders;
 mod pages;
 mod people;
 mod personal_data;

@@ -55,6 +55,7 @@ async fn a_dump_of_the_database_shows_no_personal_data() {
         .header("Idempotency-Key", "\"k\"")
         .header("Prefer", "wait=20");
     assert_eq!(send(order.json(&lines("sneaker", 1))).await.status, 201);
+    assert_eq!(shop.count("SELECT count(*) FROM order_addresses").await, 1);
     // One who has not come back with the code, and one whose mail cannot be sent.
     post(&shop, "/members", &sign_up("pending.bob@x.example")).await;
     post(&shop, "/members", &sign_up("busy.kim@x.example")).await;
@@ -106,13 +107,17 @@ async fn a_dump_of_the_database_shows_no_personal_data() {
 
 #[tokio::test]
 async fn everything_is_sealed_anew_while_the_shop_runs() {
-    let mut shop = TestShop::without_worker().await;
+    let mut shop = TestShop::open().await;
+    shop.sells("sneaker", 5).await;
     let ann = Person::signs_up(&shop, "ann").await;
     let address = json!({
         "recipient": "Ann", "phone": "+821012345678", "country": "KR", "city": "Seoul", "line1": "1 Sejong-daero"
     });
     ann.sends(&shop, Method::POST, "/members/me/addresses", &address)
         .await;
+    let order = shop.order("ann", "k", "sneaker", 1).bearer_auth(&ann.access);
+    let order = send(order.header("Prefer", "wait=20")).await;
+    assert_eq!(order.status, 201, "{order:?}");
     post(&shop, "/members", &sign_up("pending@x.example")).await;
     let (old, new) = (
         testbed::MEMBER_SETTINGS[0].1.to_owned(),
@@ -140,6 +145,7 @@ async fn everything_is_sealed_anew_while_the_shop_runs() {
     let old_key =
         "SELECT (SELECT count(*) FROM members WHERE get_byte(email, 1) <> 2 OR get_byte(name, 1) <> 2)
                         + (SELECT count(*) FROM addresses WHERE get_byte(details, 1) <> 2)
+                        + (SELECT count(*) FROM order_addresses WHERE get_byte(details, 1) <> 2)
                         + (SELECT count(*) FROM member_codes WHERE get_byte(details, 1) <> 2)";
     assert_eq!(shop.count(old_key).await, 0);
     shop.restart_with("PERSONAL_DATA_KEYS", new).await;
@@ -152,6 +158,9 @@ async fn everything_is_sealed_anew_while_the_shop_runs() {
         ann.gets(&shop, "/members/me/addresses").await.json()["addresses"][0]["city"],
         "Seoul"
     );
+    let path = format!("/orders/{}", order.json()["order_id"].as_str().unwrap());
+    let shown = send(shop.by("ann", Method::GET, &path).bearer_auth(&ann.access)).await;
+    assert_eq!(shown.json()["address"]["city"], "Seoul", "{shown:?}");
 
     let without = shop.command_with(&["reseal"], "PERSONAL_DATA_KEYS", &old).await;
     assert!(!without.status.success(), "a key is missing, and that is said");

@@ -19,7 +19,7 @@ mod testing;
 #[cfg(test)]
 mod week;
 
-pub use decisions::{CustomerUnits, Decisions, GiveUp, NewHold, Restock, Verdict};
+pub use decisions::{CustomerUnits, Decisions, GiveUp, NewAddress, NewHold, Restock, Verdict};
 pub use snapshot::{KnownRefunds, Product, Snapshot};
 
 use crate::{

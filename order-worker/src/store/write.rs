@@ -15,6 +15,7 @@ use uuid::Uuid;
 /// Writes all of it.
 pub(super) async fn write(connection: &mut PgConnection, decisions: &Decisions) -> Result<(), StoreError> {
     insert_orders(connection, decisions).await?;
+    super::write_addresses::keep_addresses(connection, &decisions.addresses).await?;
     move_orders(connection, &decisions.moved).await?;
     extend_holds(connection, &decisions.extensions).await?;
     resolve_holds(connection, &decisions.resolutions).await?;

@@ -8,6 +8,7 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod addresses;
 mod after_sale;
 mod crashes;
 mod dead_letters;
@@ -16,6 +17,7 @@ mod limits;
 mod payments;
 mod races;
 mod reconciling;
+mod saga;
 mod shop;
 mod webhooks;
 mod wires;

@@ -236,6 +236,7 @@ pub fn place(number: u32, lines: &[(&str, u32)]) -> Command {
         fingerprint: "f".repeat(64),
         lines: lines.iter().map(line).collect(),
         accepted_at_unix_ms: clock::Clock::unix_ms(&clock::SystemClock),
+        address: None,
     })
 }
 

@@ -19,10 +19,10 @@ const MASTER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What came, by its name, and what is answered.
 #[derive(Clone)]
-struct Partner {
+pub struct Partner {
     endpoint: Uuid,
-    answers: Arc<AtomicU16>,
-    taken: Arc<Mutex<Vec<(String, serde_json::Value)>>>,
+    pub answers: Arc<AtomicU16>,
+    pub taken: Arc<Mutex<Vec<(String, serde_json::Value)>>>,
 }
 
 async fn take(State(partner): State<Partner>, headers: HeaderMap, body: Bytes) -> StatusCode {
@@ -50,7 +50,7 @@ fn master() -> WebhookMaster {
 
 impl Partner {
     /// A partner of the shop that answers 204.
-    async fn of(shop: &Shop) -> Self {
+    pub async fn of(shop: &Shop) -> Self {
         let partner = Self {
             endpoint: Uuid::from_bytes(clock::random_bytes()),
             answers: Arc::new(AtomicU16::new(204)),
@@ -78,7 +78,7 @@ impl Partner {
 }
 
 impl Shop {
-    fn webhooks(&self, ahead: Duration) -> SendWebhooks {
+    pub fn webhooks(&self, ahead: Duration) -> SendWebhooks {
         SendWebhooks::new(self.store().ahead(ahead), master(), Arc::new(SystemClock)).unwrap()
     }
 }

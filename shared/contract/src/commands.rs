@@ -3,7 +3,7 @@
 //! Every command about one order is routed by the same product, so that it stands in the same queue, behind
 //! everything that was said of that order before.
 
-use crate::{Money, OrderId, ProductId, ShopperId};
+use crate::{Money, OrderId, ProductId, SealedAddress, ShopperId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -75,6 +75,9 @@ pub struct PlaceOrder {
     pub lines: Vec<RequestedLine>,
     /// When the intake accepted it, Unix milliseconds: for measuring the wait, never for deciding.
     pub accepted_at_unix_ms: u64,
+    /// Where it goes, if its shopper is a member with an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SealedAddress>,
 }
 
 /// Give the units of an order that is not shipped back, and what was paid for them.

@@ -12,6 +12,7 @@ mod member;
 mod money;
 mod order;
 mod problem;
+mod sealed;
 
 pub use claims::{PASS_AUDIENCE, PASS_ISSUER, PassClaims};
 pub use commands::{
@@ -24,3 +25,4 @@ pub use member::{Language, LanguageError, MEMBER_AUDIENCE, MEMBER_ISSUER, Member
 pub use money::{Currency, Money, MoneyError};
 pub use order::{OrderLine, OrderState, OrderView, RefundReason, Refusal, UnknownWord};
 pub use problem::{PROBLEM_CONTENT_TYPE, Problem};
+pub use sealed::SealedAddress;

@@ -6,6 +6,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 /// Stock that was heard of longer ago than this is not known any more.
 const STOCK_FRESH: Duration = Duration::from_secs(10);
+/// An order is refused only by what was heard at most so long ago.
+const STOCK_NEWS: Duration = Duration::from_secs(2);
 /// Begins the text of the stock, so that a later version can tell.
 const VERSION: &str = "1";
 /// Instead of a number that is not known.
@@ -102,6 +104,11 @@ impl StockSeen {
             turns_before: goes_on.map_or(turns, |before| before.turns_before),
             sold_before: goes_on.map_or(stock.sold, |before| before.sold_before),
         }
+    }
+
+    /// Whether an order can get nothing at `now`: nothing is left, and that is news.
+    pub fn is_gone(&self, now: Moment) -> bool {
+        self.stock.left == 0 && now.since(self.seen_at) <= STOCK_NEWS
     }
 
     /// Whether the stock reaches as far as a place with `ahead` people in front of it, when so many `turns` were had
@@ -219,5 +226,23 @@ mod tests {
             sold_out.reach(0, 0, NOW.plus(Duration::from_millis(10_001))),
             None
         );
+    }
+
+    #[test]
+    fn orders_are_refused_by_news_alone() {
+        let after = |ms| NOW.plus(Duration::from_millis(ms));
+        for (left, held, ms, gone) in [
+            (0, 0, 0, true),
+            (0, 7, 2_000, true),
+            (1, 0, 0, false),
+            (0, 0, 2_001, false),
+        ] {
+            let seen = StockSeen::next(None, stock(left, held, 5), 0, NOW);
+            assert_eq!(
+                seen.is_gone(after(ms)),
+                gone,
+                "{left} left, {held} held, after {ms} ms"
+            );
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct StockConfig {
     pub product: String,
     /// Whether the line closes to newcomers who can get nothing any more.
     pub closes_line: bool,
+    /// The path where it is ordered, if the edge is to answer orders when nothing is left.
+    pub orders: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +70,7 @@ pub(super) struct RawStock {
     product: String,
     #[serde(default = "closes_line")]
     closes_line: bool,
+    orders: Option<String>,
 }
 
 /// The parts of a room's table that this file is about.
@@ -103,6 +106,12 @@ pub(super) fn read_steering(
         raw.stock.is_none() || !is_deaf,
         "stock needs signals.urls to hear of it",
     );
+    let orders = raw.stock.as_ref().and_then(|stock| stock.orders.as_deref());
+    notes.check(
+        place,
+        orders.is_none_or(|path| path.starts_with('/')),
+        "stock.orders must be a path such as /orders",
+    );
     SteeringConfig {
         ramp: raw.ramp.as_ref().map(RawRamp::rule),
         autopilot: raw.autopilot.as_ref().map(RawAutopilot::rule),
@@ -110,6 +119,7 @@ pub(super) fn read_steering(
         stock: raw.stock.as_ref().map(|raw| StockConfig {
             product: raw.product.clone(),
             closes_line: raw.closes_line,
+            orders: raw.orders.clone(),
         }),
     }
 }
@@ -277,6 +287,7 @@ mod tests {
             urls = ["http://127.0.0.1:17085/signals"]
             [room.stock]
             product = "demo-sneaker"
+            orders = "/orders"
             {DROP}"#
         );
         let steering = Config::from_toml(&text).unwrap().rooms.remove(0).steering;
@@ -292,8 +303,8 @@ mod tests {
         assert_eq!(steering.signals[0].as_str(), "http://127.0.0.1:17085/signals");
         let stock = steering.stock.unwrap();
         assert_eq!(
-            (stock.product.as_str(), stock.closes_line),
-            ("demo-sneaker", true)
+            (stock.product.as_str(), stock.closes_line, stock.orders.as_deref()),
+            ("demo-sneaker", true, Some("/orders"))
         );
     }
 
@@ -302,7 +313,7 @@ mod tests {
         let text = format!(
             r#"{ROOM}
             ramp = {{ seconds = 0, from_percent = 101 }}
-            stock = {{ product = "x" }}
+            stock = {{ product = "x", orders = "orders" }}
             [room.autopilot]
             min_users_per_minute = 601
             max_step_percent = 0
@@ -322,6 +333,7 @@ mod tests {
             "ramp.from_percent",
             "has none",
             "stock needs",
+            "stock.orders",
             "min_users_per_minute",
             "max_step_percent",
             "step_seconds",

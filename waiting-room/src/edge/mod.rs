@@ -17,6 +17,7 @@ mod plain_head;
 mod proxy;
 mod refusal;
 mod serve;
+mod sold_out;
 mod takeover;
 mod tls;
 mod to_origin;

@@ -8,6 +8,7 @@ use super::{
     forwarding,
     origins::{NextStep, Origins, Refusal as NotAsked, Trip},
     refusal::Refusal,
+    sold_out,
     to_origin::{self, SESSION_HEADER},
     visitor::{peer, read_form, sends_form},
 };
@@ -121,6 +122,10 @@ impl ProxyHttp for Edge {
                 let own = body_bytes_of_room(&visit.passage);
                 if BodySoFar::is_announced_too_long(session.req_header(), own, limits) {
                     self.write(session, Refusal::BodyTooLarge.reply()).await?;
+                    return Ok(true);
+                }
+                if let Some(reply) = sold_out::answer(session, &visit.passage, limits.body_within).await? {
+                    self.write(session, reply).await?;
                     return Ok(true);
                 }
                 self.answer_kept(session, visit).await
@@ -473,8 +478,8 @@ async fn send_events(session: &mut Session, mut listener: Listener, drain: &Shar
 }
 
 async fn write(session: &mut Session, reply: Reply) -> Result<()> {
-    // Nothing of ours takes a body. Who sends one all the same is answered, and the connection ends with it.
-    if !session.as_downstream_mut().is_body_empty() {
+    // A body that nobody has read is not waited for: the connection ends with the answer.
+    if !session.as_downstream_mut().is_body_done() {
         session.set_keepalive(None);
     }
     let mut response = ResponseHeader::build(reply.status, Some(reply.headers.len() + 1))?;

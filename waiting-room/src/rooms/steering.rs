@@ -78,6 +78,12 @@ impl View {
         }
     }
 
+    /// Whether an order can get nothing, as far as this edge knows right now.
+    pub fn is_gone(&self) -> bool {
+        let (now, stale) = self.now_and_stale();
+        !stale && self.course.stock.is_some_and(|seen| seen.is_gone(now))
+    }
+
     /// Whether the line is closed to newcomers: the place that the next one would get is out of reach.
     pub fn is_sold_out(&self, room: &crate::config::RoomConfig) -> bool {
         let closes = room

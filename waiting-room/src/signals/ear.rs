@@ -17,6 +17,8 @@ use waiting_room_domain::{Reading, Signals, Stock};
 
 /// How often the shop is asked.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
+/// How often while nothing is left: within a second of a unit's return, orders are to go on.
+const ASKED_EVERY_WHILE_GONE: Duration = Duration::from_millis(250);
 
 /// What this edge has heard of the shop behind a room.
 #[derive(Debug, Default)]
@@ -73,28 +75,38 @@ impl Ear {
         Some((heard.report.stock?, heard.at.elapsed()))
     }
 
+    /// How long after the last question the next one is due.
+    fn pause(&self) -> Duration {
+        match self.stock() {
+            Some((stock, _)) if stock.left == 0 => ASKED_EVERY_WHILE_GONE,
+            _ => ASKED_EVERY,
+        }
+    }
+
     fn hears(&self, report: ShopReport) {
         let at = Instant::now();
         self.heard.store(Some(Arc::new(Heard { report, at })));
     }
 }
 
-/// Asks the shop every second while this edge decides, until it is told to stop.
+/// Asks the shop while this edge decides, every second and more often when nothing is left, until it is told to stop.
 pub async fn listen(
     ear: Arc<Ear>,
     room: RoomId,
     puller: Puller,
     token: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut ticks = interval(ASKED_EVERY);
+    let mut ticks = interval(ASKED_EVERY_WHILE_GONE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut silent = 0;
+    let mut due = Instant::now();
     loop {
         tokio::select! {
             () = token.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        if !ear.listens.load(Relaxed) {
+        let now = Instant::now();
+        if now < due || !ear.listens.load(Relaxed) {
             continue;
         }
         let (report, errors) = puller.pull().await;
@@ -110,6 +122,7 @@ pub async fn listen(
         if let Some(report) = report {
             ear.hears(report);
         }
+        due = now + ear.pause();
     }
 }
 
@@ -162,5 +175,9 @@ mod tests {
         assert_eq!(signals.origin_errors_percent, reading(5, 0));
         assert_eq!(ear.stock(), Some((stock, Duration::from_secs(4))));
         assert_eq!(ear.report(), "0 0 0");
+        assert_eq!(ear.pause(), ASKED_EVERY);
+        let stock = Some(Stock { left: 0, ..stock });
+        ear.hears(ShopReport { orders: None, stock });
+        assert_eq!(ear.pause(), ASKED_EVERY_WHILE_GONE);
     }
 }

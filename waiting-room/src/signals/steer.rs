@@ -135,6 +135,7 @@ mod tests {
             stock: Some(crate::config::StockConfig {
                 product: "boot".to_owned(),
                 closes_line: true,
+                orders: None,
             }),
             ..SteeringConfig::default()
         }

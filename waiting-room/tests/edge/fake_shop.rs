@@ -1,6 +1,11 @@
 //! A shop whose mood a test decides: what it says of itself, how soon it answers and how.
 
-use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    response::IntoResponse,
+    routing::{get, post},
+};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -14,6 +19,7 @@ use tokio::net::TcpListener;
 pub struct FakeShop {
     pub address: SocketAddr,
     mood: Arc<Mutex<Mood>>,
+    orders: Arc<Mutex<Vec<String>>>,
 }
 
 struct Mood {
@@ -32,11 +38,20 @@ impl FakeShop {
             status: StatusCode::OK,
             takes: Duration::ZERO,
         }));
-        let shop = Self { address, mood };
+        let orders = Arc::default();
+        let shop = Self {
+            address,
+            mood,
+            orders,
+        };
         shop.has(0);
-        let (signals, origin) = (shop.clone(), shop.clone());
+        let (signals, origin, counter) = (shop.clone(), shop.clone(), shop.clone());
         let router = Router::new()
             .route("/signals", get(async move || signals.signals()))
+            .route(
+                "/orders",
+                post(async move |body: String| counter.orders.lock().unwrap().push(body)),
+            )
             .fallback(async move || origin.answer().await);
         tokio::spawn(async move { axum::serve(listener, router).await });
         shop
@@ -62,6 +77,11 @@ impl FakeShop {
     /// Nothing but an error when it is asked how it is.
     pub fn is_silent(&self) {
         self.says(Value::Null);
+    }
+
+    /// The bodies of the orders that came here.
+    pub fn orders(&self) -> Vec<String> {
+        self.orders.lock().unwrap().clone()
     }
 
     /// It answers with this status after this time.

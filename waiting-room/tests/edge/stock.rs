@@ -3,13 +3,19 @@
 use crate::{
     fake_shop::FakeShop,
     harness::{ConfigFile, Edge, SOON},
+    two_edges,
 };
-use reqwest::StatusCode;
-use serde_json::Value;
-use testbed::eventually;
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+use testbed::{RedisNamespace, eventually};
 
 async fn edge(shop: &FakeShop, users_per_minute: u32, more: &str) -> Edge {
-    let config = ConfigFile::new(&format!(
+    Edge::with_config(&config(shop, users_per_minute, more)).await
+}
+
+fn config(shop: &FakeShop, users_per_minute: u32, more: &str) -> ConfigFile {
+    ConfigFile::new(&format!(
         r#"
         [[origin]]
         name = "shop"
@@ -24,8 +30,7 @@ async fn edge(shop: &FakeShop, users_per_minute: u32, more: &str) -> Edge {
         "#,
         shop.address,
         shop.url()
-    ));
-    Edge::with_config(&config).await
+    ))
 }
 
 async fn public(edge: &Edge) -> Value {
@@ -147,4 +152,144 @@ async fn who_was_in_line_before_may_come_back_to_look_after_an_order() {
     };
     assert_eq!(again("leave").await.unwrap().status(), StatusCode::NO_CONTENT);
     assert_eq!(again("join").await.unwrap().status(), StatusCode::CREATED);
+}
+
+const ORDERS: &str = r#", orders = "/orders""#;
+/// An order of two products, one of which the room sells.
+const ORDER: &str =
+    r#"{"lines": [{"product_id": "hat", "quantity": 1}, {"product_id": "boot", "quantity": 1}]}"#;
+
+/// Somebody inside, who orders.
+struct Buyer<'a> {
+    edge: &'a Edge,
+    pass: String,
+}
+
+impl<'a> Buyer<'a> {
+    async fn comes_in(edge: &'a Edge) -> Self {
+        let (ticket, _) = edge.join("demo").await;
+        let pass = edge.claim("demo", &ticket).await;
+        Self { edge, pass }
+    }
+
+    fn sends(&self, edge: &Edge, path: &str, body: &str) -> reqwest::RequestBuilder {
+        let request = edge.post(path).header("Waiting-Room-Pass", &self.pass);
+        request
+            .header("Content-Type", "application/json")
+            .body(body.to_owned())
+    }
+
+    async fn orders_at(&self, edge: &Edge) -> Response {
+        let order = self
+            .sends(edge, "/orders", ORDER)
+            .header("Waiting-Room-First-Try", "?1");
+        order.send().await.unwrap()
+    }
+
+    async fn orders(&self) -> Response {
+        self.orders_at(self.edge).await
+    }
+
+    /// Whether the edge itself says that it is sold out.
+    async fn is_refused_at(&self, edge: &Edge) -> bool {
+        self.orders_at(edge).await.status() == StatusCode::CONFLICT
+    }
+}
+
+#[tokio::test]
+async fn an_order_for_what_is_gone_is_answered_here_and_goes_on_within_a_second_of_a_units_return() {
+    let shop = FakeShop::open().await;
+    shop.has_stock(1, 0, 9);
+    let edge = edge(&shop, 6_000, ORDERS).await;
+    left_is(&edge, 1).await;
+    let buyer = Buyer::comes_in(&edge).await;
+    assert_eq!(buyer.orders().await.status(), StatusCode::OK);
+    assert_eq!(shop.orders(), [ORDER]);
+
+    shop.has_stock(0, 1, 9);
+    eventually(SOON, "the edge refuses", async || {
+        buyer.is_refused_at(&edge).await
+    })
+    .await;
+    let before = shop.orders().len();
+    let refused = buyer.orders().await;
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["type"], "urn:problem:sold-out", "{problem}");
+    assert_eq!(shop.orders().len(), before, "the shop does not hear of it");
+    let counted = edge
+        .metric(r#"waiting_room_orders_sold_out_total{room="demo"}"#)
+        .await;
+    assert!(counted >= Some(2.0), "{counted:?}");
+
+    // What the edge does not answer reaches the shop as it was sent.
+    let hat = r#"{"lines": [{"product_id": "hat"}]}"#;
+    let long = json!({ "lines": [{ "product_id": "boot" }], "note": "x".repeat(16 * 1024) }).to_string();
+    for (body, first, why) in [
+        (ORDER, "?0", "a repeated request may have an order"),
+        (hat, "?1", "of this there may be plenty"),
+        ("{", "?1", "what cannot be read is the shop's to refuse"),
+        (long.as_str(), "?1", "nor is a long one read here"),
+    ] {
+        let order = buyer
+            .sends(&edge, "/orders", body)
+            .header("Waiting-Room-First-Try", first);
+        assert_eq!(order.send().await.unwrap().status(), StatusCode::OK, "{why}");
+        assert_eq!(shop.orders().last().unwrap(), body, "{why}");
+    }
+    let repeated = buyer.sends(&edge, "/orders", ORDER).send().await.unwrap();
+    assert_eq!(
+        repeated.status(),
+        StatusCode::OK,
+        "without a word it may be a repeated one"
+    );
+
+    shop.has_stock(1, 0, 9);
+    let open = async || buyer.orders().await.status() == StatusCode::OK;
+    eventually(Duration::from_secs(1), "orders go on", open).await;
+    assert_eq!(shop.orders().last().unwrap(), ORDER);
+}
+
+#[tokio::test]
+async fn every_edge_refuses_and_takes_orders_again() {
+    let shop = FakeShop::open().await;
+    shop.has_stock(1, 0, 9);
+    let (redis, config) = (RedisNamespace::fresh(), config(&shop, 6_000, ORDERS));
+    let one = two_edges::start(&config, redis.url(), &redis).await;
+    let other = two_edges::start(&config, redis.url(), &redis).await;
+    let buyer = Buyer::comes_in(&one).await;
+    shop.has_stock(0, 1, 9);
+    for edge in [&one, &other] {
+        eventually(SOON, "the edge refuses", async || buyer.is_refused_at(edge).await).await;
+    }
+    shop.has_stock(1, 0, 9);
+    let open = async || !buyer.is_refused_at(&one).await && !buyer.is_refused_at(&other).await;
+    eventually(Duration::from_secs(1), "both let orders go on", open).await;
+}
+
+#[tokio::test]
+async fn old_news_refuses_no_order() {
+    let shop = FakeShop::open().await;
+    shop.has_stock(1, 0, 9);
+    let edge = edge(&shop, 6_000, ORDERS).await;
+    let buyer = Buyer::comes_in(&edge).await;
+    shop.has_stock(0, 0, 10);
+    eventually(SOON, "the edge refuses", async || {
+        buyer.is_refused_at(&edge).await
+    })
+    .await;
+    shop.is_silent();
+    let open = async || buyer.orders().await.status() == StatusCode::OK;
+    eventually(Duration::from_secs(4), "orders go to the shop", open).await;
+}
+
+#[tokio::test]
+async fn an_edge_that_is_not_told_where_orders_go_answers_none() {
+    let shop = FakeShop::open().await;
+    shop.has_stock(1, 0, 9);
+    let edge = edge(&shop, 6_000, "").await;
+    let buyer = Buyer::comes_in(&edge).await;
+    shop.has_stock(0, 0, 10);
+    left_is(&edge, 0).await;
+    assert_eq!(buyer.orders().await.status(), StatusCode::OK);
 }

@@ -7,7 +7,7 @@ mod problems;
 mod session;
 mod sign_up;
 
-use super::SharedShop;
+use super::{SharedShop, order_history};
 use crate::web;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,6 +28,7 @@ pub fn routes() -> OpenApiRouter<SharedShop> {
         .routes(routes!(account::change_email))
         .routes(routes!(account::confirm_email))
         .routes(routes!(account::export))
+        .routes(routes!(order_history::list_of_member))
         .routes(routes!(account::set_role))
         .routes(routes!(web::members::sign_in))
         .routes(routes!(web::members::sign_up))

@@ -9,7 +9,7 @@ use catalog_domain::draw::{Book, Phase, Stage, Terms};
 use contract::DrawId;
 use database::{Failure, failure_of, transaction};
 use fairness::Commitment;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 use time::OffsetDateTime;
 
 /// What came of making or changing a draw.
@@ -181,23 +181,17 @@ async fn insert(
     now: OffsetDateTime,
 ) -> Result<(), DrawStoreError> {
     let book = Book::begin(draw, now, commitment, terms);
-    sqlx::query(
+    let insert = sqlx::query(
         "INSERT INTO draws (id, product_id, title, units, opens_at, closes_at, right_seconds, commitment, log_head,
                             log_lines)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(draw.as_str())
-    .bind(terms.product_id.as_str())
-    .bind(&terms.title)
-    .bind(i64::from(terms.units))
-    .bind(terms.window.opens_at)
-    .bind(terms.window.closes_at)
-    .bind(right_seconds(terms))
-    .bind(commitment.0.as_slice())
-    .bind(book.chain().head.0.as_slice())
-    .bind(signed(book.chain().length))
-    .execute(&mut *connection)
-    .await?;
+    );
+    with_terms(insert, draw, terms)
+        .bind(commitment.0.as_slice())
+        .bind(book.chain().head.0.as_slice())
+        .bind(signed(book.chain().length))
+        .execute(&mut *connection)
+        .await?;
     Ok(append(connection, draw, 0, &book).await?)
 }
 
@@ -210,23 +204,33 @@ async fn change(
     if known.terms == *terms {
         return Ok(());
     }
-    sqlx::query(
+    let update = sqlx::query(
         "UPDATE draws
             SET product_id = $2, title = $3, units = $4, opens_at = $5, closes_at = $6, right_seconds = $7
           WHERE id = $1",
-    )
-    .bind(known.id.as_str())
-    .bind(terms.product_id.as_str())
-    .bind(&terms.title)
-    .bind(i64::from(terms.units))
-    .bind(terms.window.opens_at)
-    .bind(terms.window.closes_at)
-    .bind(right_seconds(terms))
-    .execute(&mut *connection)
-    .await?;
+    );
+    with_terms(update, &known.id, terms)
+        .execute(&mut *connection)
+        .await?;
     let mut book = Book::resume(known.chain);
     book.terms(now, terms);
     Ok(append(connection, &known.id, known.chain.length, &book).await?)
+}
+
+/// `$1` to `$7`: the draw and its terms.
+fn with_terms<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    draw: &'q DrawId,
+    terms: &'q Terms,
+) -> Query<'q, Postgres, PgArguments> {
+    query
+        .bind(draw.as_str())
+        .bind(terms.product_id.as_str())
+        .bind(&terms.title)
+        .bind(i64::from(terms.units))
+        .bind(terms.window.opens_at)
+        .bind(terms.window.closes_at)
+        .bind(right_seconds(terms))
 }
 
 fn right_seconds(terms: &Terms) -> i32 {

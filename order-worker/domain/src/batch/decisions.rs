@@ -6,7 +6,9 @@ use crate::{
     payment::{Payment, Refund},
     stock::Stock,
 };
-use contract::{Event, OrderId, OrderState, ProductId, RefundReason, SettlePayment, ShopperId};
+use contract::{
+    Event, MemberId, OrderId, OrderState, ProductId, RefundReason, SealedAddress, SettlePayment, ShopperId,
+};
 use time::OffsetDateTime;
 
 /// Everything that a batch writes, and what it decided of each command.
@@ -14,6 +16,8 @@ use time::OffsetDateTime;
 pub struct Decisions {
     /// Orders that are new, in the order of their decision, as they stand at the end of the batch.
     pub placed: Vec<Order>,
+    /// Where members' new orders go.
+    pub addresses: Vec<NewAddress>,
     /// Orders that were there and moved.
     pub moved: Vec<Order>,
     /// Holds that were made.
@@ -55,6 +59,17 @@ impl Decisions {
             && self.reports.is_empty()
             && self.refunds.is_empty()
     }
+}
+
+/// Where a new order goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAddress {
+    /// Which order.
+    pub order_id: OrderId,
+    /// Whose.
+    pub member: MemberId,
+    /// The address.
+    pub address: SealedAddress,
 }
 
 /// A hold that was made in a batch.

@@ -1,6 +1,6 @@
 //! Taking orders.
 
-use super::{Product, Verdict, ledger::Ledger};
+use super::{NewAddress, Product, Verdict, ledger::Ledger};
 use crate::{
     hold::Hold,
     limits::{MAX_LINES, MAX_QUANTITY},
@@ -46,7 +46,20 @@ impl Ledger {
         }
         let hold = Hold::new(FIRST, self.now, lasts);
         self.enter_hold(place.order_id, hold.clone());
+        self.keep_address(place);
         Ok(State::Held(purchase, hold))
+    }
+
+    /// An order that is refused goes nowhere, and whoever has no account has no address.
+    fn keep_address(&mut self, place: &PlaceOrder) {
+        let kept = place.shopper.member().zip(place.address.clone());
+        self.written
+            .addresses
+            .extend(kept.map(|(member, address)| NewAddress {
+                order_id: place.order_id,
+                member,
+                address,
+            }));
     }
 
     /// The purchase at today's prices, and how long it may be held: as long as the strictest of its products.

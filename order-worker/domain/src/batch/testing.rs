@@ -47,6 +47,7 @@ pub(super) fn place(order: u8, owner: u8, lines: &[(u8, u32)]) -> Command {
         fingerprint: "f".repeat(64),
         lines: lines.iter().map(line).collect(),
         accepted_at_unix_ms: 1_000,
+        address: None,
     })
 }
 

@@ -74,26 +74,27 @@ impl Order {
 
     /// Cancels an order whose hold is over and whose payment may still come, so that it buys nothing any more.
     pub fn cancel_for_good(self, now: OffsetDateTime) -> Option<Self> {
-        let State::Closed {
-            purchase,
-            outcome,
-            attempts,
-        } = self.state.clone()
-        else {
-            return None;
-        };
-        let outcome = outcome.may_be_paid_late().then_some(Outcome::Cancelled)?;
-        let state = State::Closed {
-            purchase,
-            outcome,
-            attempts,
-        };
-        Some(self.moved(state, now))
+        self.reclosed(now, |outcome| {
+            outcome.may_be_paid_late().then_some(Outcome::Cancelled)
+        })
     }
 
     /// Marks that money is owed back for which there are no units. An order that is refused, held or sold stays what
     /// it is.
     pub fn owe_refund(self, exact: bool, now: OffsetDateTime) -> Option<Self> {
+        self.reclosed(now, |outcome| {
+            let reason = match outcome {
+                Outcome::RefundDue(reason) | Outcome::Refunded(reason) => reason,
+                Outcome::Cancelled => RefundReason::Cancelled,
+                _ if exact => RefundReason::UnitsGone,
+                _ => RefundReason::WrongAmount,
+            };
+            Some(Outcome::RefundDue(reason))
+        })
+    }
+
+    /// Gives an order whose units went back another outcome, if there is one to give.
+    fn reclosed(self, now: OffsetDateTime, another: impl FnOnce(Outcome) -> Option<Outcome>) -> Option<Self> {
         let State::Closed {
             purchase,
             outcome,
@@ -102,16 +103,9 @@ impl Order {
         else {
             return None;
         };
-        let reason = match outcome {
-            Outcome::RefundDue(reason) | Outcome::Refunded(reason) => reason,
-            Outcome::Cancelled => RefundReason::Cancelled,
-            _ if exact => RefundReason::UnitsGone,
-            _ => RefundReason::WrongAmount,
-        };
-        let outcome = Outcome::RefundDue(reason);
         let state = State::Closed {
             purchase,
-            outcome,
+            outcome: another(outcome)?,
             attempts,
         };
         Some(self.moved(state, now))

@@ -32,6 +32,7 @@ impl World {
             shopper: shopper(self.rng.random_range(0..self.people)),
             fingerprint: String::new(),
             accepted_at_unix_ms: 0,
+            address: None,
         };
         self.publish(place.order_id, Command::PlaceOrder(place.clone()), Some(&place));
         self.placed.push(place);

@@ -72,6 +72,33 @@ async fn from_the_line_to_a_paid_order() {
 }
 
 #[tokio::test]
+async fn what_is_sold_out_is_answered_at_the_edge_until_a_hold_comes_back() {
+    let stack = Stack::start(1).await;
+    let ann = Shopper::joins(&stack).await.comes_in().await;
+    let open = async || ann.get("/products/sneaker").await.0 == 200;
+    eventually(SOON, "the shop is seen to be well", open).await;
+    let (status, order) = ann.first_order("one").await;
+    assert_eq!(status, 201, "{order}");
+    let by_edge = async || {
+        let (status, problem) = ann.first_order("two").await;
+        status == 409 && problem["detail"].as_str().unwrap().contains("may come back")
+    };
+    eventually(SOON, "the edge answers", by_edge).await;
+    let (status, again) = ann.order("one").await;
+    assert_eq!(
+        (status, &again["order_id"]),
+        (201, &order["order_id"]),
+        "a repeated request gets its own answer"
+    );
+
+    ann.cancels(order["order_id"].as_str().unwrap()).await;
+    let second = std::time::Duration::from_secs(1);
+    let bought = async || ann.first_order("three").await.0 == 201;
+    eventually(second, "the unit can be ordered again", bought).await;
+    assert_eq!(stack.stock().await, (1, 1, 0), "on hand, held, sold");
+}
+
+#[tokio::test]
 async fn an_operators_change_reaches_the_shopper_within_a_second() {
     let stack = Stack::start(1).await;
     let _inside = Shopper::joins(&stack).await.comes_in().await;

@@ -232,6 +232,8 @@ fn config(shop: SocketAddr, metrics: SocketAddr) -> PathBuf {
          [[access]]\npath = \"/\"\nrequire = \"optional\"\n\
          [[access]]\npath = \"/members/me\"\n\
          [[room]]\nid = \"demo\"\nusers_per_minute = 6000\nmax_active = 1\n\
+         signals = {{ urls = [\"http://{metrics}/signals\"] }}\n\
+         stock = {{ product = \"sneaker\", orders = \"/orders\" }}\n\
          [[room.bypass]]\nname = \"members\"\npath = \"/members\"\n"
     );
     std::fs::File::create(&path)
@@ -312,14 +314,26 @@ impl<'a> Shopper<'a> {
 
     /// Orders one unit and waits for the decision.
     pub async fn order(&self, key: &str) -> (u16, Value) {
+        read(self.order_request(key)).await
+    }
+
+    /// The same, as a page does it that sends the key for the first time.
+    pub async fn first_order(&self, key: &str) -> (u16, Value) {
+        read(self.order_request(key).header("Waiting-Room-First-Try", "?1")).await
+    }
+
+    fn order_request(&self, key: &str) -> RequestBuilder {
         let order = json!({ "lines": [{ "product_id": "sneaker", "quantity": 1 }] });
         let request = self.request(Method::POST, "/orders").json(&order);
-        read(
-            request
-                .header("Idempotency-Key", format!("\"{key}\""))
-                .header("Prefer", "wait=15"),
-        )
-        .await
+        request
+            .header("Idempotency-Key", format!("\"{key}\""))
+            .header("Prefer", "wait=15")
+    }
+
+    pub async fn cancels(&self, order: &str) {
+        let request = self.request(Method::POST, &format!("/orders/{order}/cancel"));
+        let (status, order) = read(request.header("Prefer", "wait=15")).await;
+        assert_eq!((status, &order["state"]), (200, &"cancelled".into()), "{order}");
     }
 
     pub async fn pays(&self, order: &str, card: &str) {
