@@ -62,7 +62,7 @@ impl Account {
     pub(crate) fn program(&self, name: &str, path: &Path) -> ProcessBuilder {
         let program = Process::program(name, path);
         match &self.0 {
-            Some(user) => program.as_user(user),
+            Some(user) => program.run_by(user),
             None => program,
         }
     }

@@ -87,7 +87,7 @@ impl ProcessBuilder {
 
     /// Runs it as another user, which takes root.
     #[must_use]
-    pub(crate) fn as_user(mut self, user: &User) -> Self {
+    pub(crate) fn run_by(mut self, user: &User) -> Self {
         self.command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         self
     }
@@ -96,6 +96,13 @@ impl ProcessBuilder {
     #[must_use]
     pub fn ready_at(mut self, address: SocketAddr, path: &str) -> Self {
         self.ready = Some((address, path.to_owned()));
+        self
+    }
+
+    /// Takes back that it has to become ready.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        self.ready = None;
         self
     }
 

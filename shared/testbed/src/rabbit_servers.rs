@@ -121,6 +121,11 @@ impl RabbitNode {
         }
     }
 
+    /// What it wrote since it was started.
+    pub fn output(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
+    }
+
     /// Whether it runs: one that could not write may have ended by itself.
     pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::is_running)
