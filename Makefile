@@ -5,8 +5,9 @@ SHELL := /bin/bash
 drills := drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-freeze drill-redis-failover \
           drill-edge-kill drill-edges-kill drill-edge-clock drill-edge-pause drill-origin
 .PHONY: help run stop up down status test check fmt clippy docs shell-check deny advisories \
-        fuzz api-fuzz drop-day drill-autopilot drill-no-shows drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
-        bench-sign-in bench-stock bench-catalog bench-orders bench-draw simulate simulate-orders clean
+        fuzz api-fuzz drop-day drill-autopilot drill-no-shows drill-kills drill-broker-nodes drill-disk-full \
+        drills $(drills) bench-poll bench-join bench-proxy bench-idle bench-million \
+        bench-sign-in bench-stock bench-catalog bench-orders bench-expiry bench-draw simulate simulate-orders clean
 
 stack := deploy/local/stack
 # The one on the PATH, else the one that we built.
@@ -91,6 +92,15 @@ drill-autopilot: ## the worker stands still: fewer are let in, and as many as be
 drill-no-shows: ## 60 % of those called never come: rate, limits and changes on three edges, for six minutes
 	@$(stack) measure drill-no-shows
 
+drill-kills: ## a hundred kills of worker, shop, RabbitMQ and PostgreSQL while people order; about six minutes
+	@$(stack) measure $@
+
+drill-broker-nodes: ## a cluster of three RabbitMQ nodes loses one after the other while people order
+	@$(stack) measure $@
+
+drill-disk-full: ## the disk of PostgreSQL is full, then that of RabbitMQ, while people order; as root
+	@$(stack) measure $@
+
 drills: ## all drills of what can break, one after the other; about fifteen minutes
 	@$(stack) measure drills
 
@@ -153,6 +163,9 @@ bench-sign-in: ## polls while very many sign in, against polls while nobody does
 
 bench-orders: ## orders until they are decided, against the naive transaction
 	@$(stack) measure orders
+
+bench-expiry: ## 100,000 holds that expire in the same moment, while people order
+	@$(stack) measure expiry
 
 simulate: ## ten million shoppers on twenty edges, in virtual time; minutes on two cores
 	@cargo run --release -p waiting-room-simulation -- --shoppers 10000000 --edges 20

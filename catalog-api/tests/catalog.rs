@@ -85,6 +85,26 @@ fn ids(list: &Answer) -> String {
     ids.collect::<Vec<_>>().join(" ")
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_does_not_know_its_products_yet_says_so() {
+    let mut shop = TestShop::without_worker().await;
+    shop.sells("known", 5).await;
+    shop.restart_without_database().await;
+    let order = shop.order("ann", "k", "known", 1);
+    for request in [
+        order,
+        shop.request(Method::GET, "/products"),
+        shop.request(Method::GET, "/products/known"),
+        shop.request(Method::GET, "/products/known/stock"),
+    ] {
+        let answer = send(request).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    shop.restart().await;
+    assert_eq!(shop.get("/products/known").await.status, 200);
+}
+
 #[tokio::test]
 async fn products_are_listed_by_the_page_sorted_and_filtered() {
     let shop = TestShop::without_worker().await;

@@ -63,6 +63,13 @@ impl ApiProblem {
         )
     }
 
+    /// The shop has just begun, and has not reached its database yet.
+    pub fn products_not_read() -> Self {
+        let detail =
+            "The shop has just been opened and does not know its products yet; try again in a moment.";
+        Self::later("unavailable", "Not available now", detail)
+    }
+
     /// An order that the worker refused.
     pub fn refused(order: &OrderView) -> Self {
         let refused = match order.refusal {
@@ -270,6 +277,7 @@ impl From<PlaceError> for ApiProblem {
                     detail,
                 )
             }
+            PlaceError::NotRead => Self::products_not_read(),
             PlaceError::UnknownProduct(product) => {
                 let detail = format!("There is no product {product}.");
                 Self::new(422, "unknown-product", "Unknown product", detail)
@@ -464,6 +472,7 @@ mod tests {
         check([
             PlaceError::InFlight,
             PlaceError::OtherPayload,
+            PlaceError::NotRead,
             PlaceError::UnknownProduct(product()),
             PlaceError::SoldOut(product()),
             PlaceError::NotSold(product(), NotSold::Stopped),

@@ -46,7 +46,14 @@ pub struct ProductShown<'a> {
 pub struct NoProduct;
 
 impl Refuses for NoProduct {
-    const KINDS: &'static [Kind] = &[(404, "unknown-product")];
+    const KINDS: &'static [Kind] = &[(404, "unknown-product"), (503, "unavailable")];
+}
+
+/// The products were not read yet.
+pub struct NotRead;
+
+impl Refuses for NotRead {
+    const KINDS: &'static [Kind] = &[(503, "unavailable")];
 }
 
 /// A query that cannot be understood.
@@ -66,7 +73,10 @@ impl Refuses for BadQuery {
 )]
 pub async fn front(State(shop): State<SharedShop>) -> Response {
     let listing = Listing::first();
-    web::list_page(&listing, &shop.catalog.page(&listing))
+    match page_of(&shop, &listing) {
+        Ok(page) => web::list_page(&listing, &page),
+        Err(problem) => web::problem_page(&problem.problem),
+    }
 }
 
 /// Lists the products for sale, a page at a time.
@@ -86,7 +96,7 @@ pub async fn front(State(shop): State<SharedShop>) -> Response {
         (status = 200, description = "A page of the products.", content(
             (ProductList = "application/json"), (String = "text/html")
         )),
-        Refusals<(BadQuery,)>,
+        Refusals<(BadQuery, NotRead)>,
     )
 )]
 pub async fn list(
@@ -94,15 +104,15 @@ pub async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
-    let listing = Listing::parse(&query.unwrap_or_default());
-    let page = wants_page(&headers);
-    match listing.map_err(bad_query) {
-        Ok(listing) if page => Ok(web::list_page(&listing, &shop.catalog.page(&listing))),
-        Ok(listing) => {
+    let wants_page = wants_page(&headers);
+    let listing = Listing::parse(&query.unwrap_or_default()).map_err(bad_query);
+    match listing.and_then(|listing| Ok((page_of(&shop, &listing)?, listing))) {
+        Ok((page, listing)) if wants_page => Ok(web::list_page(&listing, &page)),
+        Ok((page, _)) => {
             let now = shop.catalog.server_time(shop.clock.unix_ms());
-            Ok(json(list_json(&shop.catalog.page(&listing), now)))
+            Ok(json(list_json(&page, now)))
         }
-        Err(problem) if page => Ok(web::problem_page(&problem.problem)),
+        Err(problem) if wants_page => Ok(web::problem_page(&problem.problem)),
         Err(problem) => Err(problem),
     }
 }
@@ -139,7 +149,18 @@ pub async fn show(
 /// The shelf of the product that an address names.
 pub fn find(shop: &SharedShop, Segment(id): &Segment) -> Result<Arc<Shelf>, ApiProblem> {
     let shelf = id.parse().ok().and_then(|id| shop.catalog.shelf(&id));
-    shelf.ok_or_else(ApiProblem::unknown_product)
+    shelf.ok_or_else(|| match shop.catalog.is_read() {
+        true => ApiProblem::unknown_product(),
+        false => ApiProblem::products_not_read(),
+    })
+}
+
+/// A page of the products, once they are known.
+fn page_of(shop: &SharedShop, listing: &Listing) -> Result<Page, ApiProblem> {
+    if !shop.catalog.is_read() {
+        return Err(ApiProblem::products_not_read());
+    }
+    Ok(shop.catalog.page(listing))
 }
 
 pub fn bad_query(mistakes: Vec<Mistake>) -> ApiProblem {

@@ -18,7 +18,7 @@ use contract::ProductId;
 use shelves::Shelves;
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -28,11 +28,17 @@ pub struct Catalog {
     shelves: ArcSwap<Shelves>,
     /// How far the database's clock is ahead of ours, in milliseconds.
     clock_ahead_ms: AtomicI64,
+    is_read: AtomicBool,
 }
 
 // === impl Catalog ===
 
 impl Catalog {
+    /// Whether the products were read once: before that, one that is not here may be sold all the same.
+    pub fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::Acquire)
+    }
+
     /// The shelf of a product.
     pub fn shelf(&self, id: &ProductId) -> Option<Arc<Shelf>> {
         self.shelves.load().get(id).map(Arc::clone)
@@ -64,6 +70,13 @@ impl Catalog {
 
     /// Puts up the products that were read; `whole` says that there are no others.
     fn put_up(&self, read: Vec<Stocked>, whole: bool) {
+        self.replace(read, whole);
+        if whole {
+            self.is_read.store(true, Ordering::Release);
+        }
+    }
+
+    fn replace(&self, read: Vec<Stocked>, whole: bool) {
         // An event that is learned by an old shelf while this goes on comes back with the next read.
         let before = self.shelves.load_full();
         let Some(next) = before.with(read, whole) else {

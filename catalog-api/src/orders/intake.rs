@@ -69,6 +69,9 @@ pub enum PlaceError {
     /// The key belongs to another request.
     #[error("the key was used with another payload")]
     OtherPayload,
+    /// The shop has just begun and does not know its products yet.
+    #[error("the products were not read yet")]
+    NotRead,
     /// A product that is not sold here.
     #[error("there is no product {0}")]
     UnknownProduct(ProductId),
@@ -225,7 +228,10 @@ impl Intake {
         for line in request.basket.lines() {
             let product_id = || line.product_id.clone();
             let shelf = self.catalog.shelf(&line.product_id);
-            let shelf = shelf.ok_or_else(|| PlaceError::UnknownProduct(product_id()))?;
+            let shelf = shelf.ok_or_else(|| match self.catalog.is_read() {
+                true => PlaceError::UnknownProduct(product_id()),
+                false => PlaceError::NotRead,
+            })?;
             let sale = shelf.product.sale_at(now);
             sale.map_err(|why| PlaceError::NotSold(product_id(), why))?;
             if !shelf.stock().covers(line.quantity) {

@@ -103,6 +103,14 @@ impl TestShop {
         self.process = program.start().await;
     }
 
+    /// The same while the database is away: it lives, and is not ready.
+    pub async fn restart_without_database(&mut self) {
+        self.process.kill_9();
+        let nowhere = format!("postgres://nobody@{}/none", free_address());
+        let program = self.around.api(self.around.api).env("DATABASE_URL", nowhere);
+        self.process = program.ready_at(self.around.api, "/livez").start().await;
+    }
+
     /// Runs a command of the program to its end.
     pub async fn command(&self, arguments: &[&str]) -> Output {
         self.command_with(arguments, "MAIL_FROM", setting("MAIL_FROM"))

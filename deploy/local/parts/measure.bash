@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Measurements: real processes under load, on real servers. The last line of stdout is a line of JSON.
 
-measurements=(poll join proxy idle million stock catalog sign-in orders draw drop-day drill-autopilot drill-no-shows)
+measurements=(poll join proxy idle million stock catalog sign-in orders expiry draw drop-day drill-autopilot drill-no-shows
+    drill-kills drill-broker-nodes drill-disk-full)
 # What can break while a long line waits; `drills` is all of them.
 drills=(
     drill-redis-kill drill-redis-flushall drill-redis-older drill-redis-freeze drill-redis-failover
@@ -33,7 +34,9 @@ measure_built() {
     shift
     case $name in
         drills) measure_drills "$@" ;;
-        drill-autopilot | drill-no-shows) "$binaries_dir/bench" "$name" "$@" ;;
+        drill-autopilot | drill-no-shows | drill-kills | drill-broker-nodes | drill-disk-full)
+            "$binaries_dir/bench" "$name" "$@"
+            ;;
         drill-*) "$binaries_dir/bench" drill "${name#drill-}" "$@" ;;
         *) "$binaries_dir/bench" "$name" "$@" ;;
     esac

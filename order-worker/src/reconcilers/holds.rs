@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 /// Holds expired in one transaction.
-const BATCH: u16 = 256;
+const BATCH: u16 = 1_024;
 
 const _: () = assert!(BATCH as usize <= MAX_BATCH);
 

@@ -35,6 +35,8 @@ pub enum Measurement {
     SignIn(SignInPlan),
     /// Orders over HTTP until they are decided in PostgreSQL, against the naive transaction by pgbench.
     Orders(OrdersPlan),
+    /// Very many holds that expire in the same moment, while people order.
+    Expiry(ExpiryPlan),
     /// A draw of very many entries, from its closing until every winner has a right, against `ORDER BY random()`.
     Draw(DrawPlan),
     /// Ten thousand shoppers at one hundred units, by k6, and what the database says afterwards.
@@ -43,6 +45,12 @@ pub enum Measurement {
     DrillAutopilot(DrillAutopilotPlan),
     /// Whether nobody in line loses by it when something breaks.
     Drill(DrillPlan),
+    /// Whether an order, a unit or money goes astray when programs and servers are killed at random moments.
+    DrillKills(KillsPlan),
+    /// Whether orders go on, and none is lost, when a cluster of three RabbitMQ nodes loses one after the other.
+    DrillBrokerNodes(NodesPlan),
+    /// Whether orders are refused clearly, and none is lost, while the disk of PostgreSQL or RabbitMQ is full; as root.
+    DrillDiskFull(DiskPlan),
     /// Whether the rate is met in claims, and no limit overstepped, when most of those called never come.
     DrillNoShows(NoShowsPlan),
 }
@@ -203,6 +211,25 @@ pub struct OrdersPlan {
     /// How many products are ordered, one by each order.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub products: u32,
+    /// After the rounds, fill the tables with so many past orders and measure again.
+    #[arg(long, default_value_t = 0)]
+    pub past_orders: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct ExpiryPlan {
+    /// How many holds expire.
+    #[arg(long, default_value_t = 100_000)]
+    pub holds: u32,
+    /// How long orders are measured before.
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u32,
+    /// How many orders are in flight.
+    #[arg(long, default_value_t = 128)]
+    pub in_flight: u32,
+    /// How many shoppers were let in and order in turn.
+    #[arg(long, default_value_t = 2_000)]
+    pub shoppers: u32,
 }
 
 #[derive(Debug, Args)]
@@ -287,6 +314,50 @@ pub struct DrillPlan {
     /// Requests a second that must not get through.
     #[arg(long, default_value_t = 50.0)]
     pub intrusions_per_second: f64,
+}
+
+/// Who orders while something breaks.
+#[derive(Debug, Clone, Args)]
+pub struct OrderersPlan {
+    /// How many order at the same time, each again and again.
+    #[arg(long, default_value_t = 24)]
+    pub shoppers: u32,
+    /// What shoppers do and when something breaks follows from this number; by default another one each time.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Of a hundred reports of the payment provider, how many it never sends. The worker asks about those after a minute.
+    #[arg(long, default_value_t = 5)]
+    pub lost_reports_percent: u8,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct KillsPlan {
+    /// How many kills, shared by the worker, the shop, RabbitMQ and PostgreSQL.
+    #[arg(long, default_value_t = 100)]
+    pub kills: u32,
+    /// In how many seconds each of the four is killed once.
+    #[arg(long, default_value_t = 11)]
+    pub window_seconds: u32,
+    #[command(flatten)]
+    pub orderers: OrderersPlan,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct NodesPlan {
+    /// How many kills, each of the next node.
+    #[arg(long, default_value_t = 6)]
+    pub kills: u32,
+    #[command(flatten)]
+    pub orderers: OrderersPlan,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DiskPlan {
+    /// How long each disk is full.
+    #[arg(long, default_value_t = 15)]
+    pub full_seconds: u32,
+    #[command(flatten)]
+    pub orderers: OrderersPlan,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -25,12 +25,18 @@ pub struct Answer<'a> {
     pub status: u16,
     /// The body.
     pub body: &'a [u8],
+    /// Whether it says that the body is a problem document.
+    pub is_problem: bool,
+    /// Whether it says when to ask again.
+    pub has_retry_after: bool,
 }
 
 struct Head {
     status: u16,
     length: usize,
     body: Body,
+    is_problem: bool,
+    has_retry_after: bool,
 }
 
 enum Body {
@@ -102,6 +108,8 @@ impl Connection {
         Ok(Answer {
             status: head.status,
             body: &self.buffer[head.length..],
+            is_problem: head.is_problem,
+            has_retry_after: head.has_retry_after,
         })
     }
 
@@ -116,7 +124,17 @@ impl Connection {
     }
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    /// What is left of an answer when its connection is gone.
+    pub fn of(status: u16, body: &'a [u8]) -> Self {
+        Self {
+            status,
+            body,
+            is_problem: false,
+            has_retry_after: false,
+        }
+    }
+
     /// The body, when the status is one of these.
     pub fn json<T: DeserializeOwned>(&self, statuses: &[u16]) -> anyhow::Result<T> {
         ensure!(
@@ -180,7 +198,20 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
         None if matches!(status, 204 | 304) => Body::None,
         None => bail!("an answer {status} without Content-Length"),
     };
-    Ok(Some(Head { status, length, body }))
+    let header = |name: &str| {
+        let found = response
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| header.value)
+    };
+    Ok(Some(Head {
+        status,
+        length,
+        body,
+        is_problem: header("content-type").is_some_and(|kind| kind.starts_with(b"application/problem+json")),
+        has_retry_after: header("retry-after").is_some(),
+    }))
 }
 
 #[cfg(test)]

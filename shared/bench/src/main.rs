@@ -15,6 +15,7 @@ mod drill_no_shows;
 mod drills;
 mod drop_day;
 mod edge;
+mod expiry;
 mod http;
 mod idle;
 mod join;
@@ -22,9 +23,11 @@ mod k6;
 mod memory;
 mod million;
 mod nginx;
+mod order_drills;
 mod ordering;
 mod orders;
 mod origin;
+mod past;
 mod pgbench;
 mod poll;
 mod pool;
@@ -46,7 +49,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let measurement = Cli::parse().measurement;
-    match run(measurement) {
+    // A namespace is given to a process that has one thread yet.
+    let mounts = match measurement {
+        Measurement::DrillDiskFull(_) => order_drills::own_mounts(),
+        _ => Ok(()),
+    };
+    match mounts.and_then(|()| run(measurement)) {
         Ok(Verdict::Passed) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::FAILURE,
         Err(error) => {
@@ -87,9 +95,13 @@ async fn measure(measurement: Measurement) -> anyhow::Result<Verdict> {
         Measurement::Catalog(plan) => catalog::measure(&plan).await,
         Measurement::SignIn(plan) => sign_in::measure(&plan).await,
         Measurement::Orders(plan) => orders::measure(&plan).await,
+        Measurement::Expiry(plan) => expiry::measure(&plan).await,
         Measurement::DropDay(plan) => drop_day::measure(&plan).await,
         Measurement::DrillAutopilot(plan) => drill_autopilot::measure(&plan).await,
         Measurement::Drill(plan) => drills::measure(&plan).await,
+        Measurement::DrillKills(plan) => order_drills::kills(&plan).await,
+        Measurement::DrillBrokerNodes(plan) => order_drills::broker_nodes(&plan).await,
+        Measurement::DrillDiskFull(plan) => order_drills::disk_full(&plan).await,
         Measurement::DrillNoShows(plan) => drill_no_shows::measure(&plan).await,
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     crowd,
     edge::{Edge, EdgePlan, Store},
     ordering::{self, Load, Run},
+    past,
     pgbench::{CLIENTS, Naive},
     report::{median, print, quantile_ms, rounded, say},
     scratch::Scratch,
@@ -15,7 +16,7 @@ use crate::{
     spending::{Part, Spending},
 };
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{collections::HashSet, sync::Arc, thread::available_parallelism, time::Duration};
 use testbed::{RedisNamespace, free_address};
 use uuid::Uuid;
@@ -74,14 +75,8 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
         orders: Run::new()?,
         unhurried: Run::new()?,
         warm: warm_up.run(0).await?,
-        spending: Spending::of(vec![
-            Part::Ours("edge", edge.id()?),
-            Part::Ours("catalog-api", shop.catalog().id()),
-            Part::Ours("order-worker", shop.worker().id()),
-            Part::Named("rabbitmq", "beam.smp"),
-            Part::Named("postgresql", "postgres"),
-            Part::Named("load", "bench"),
-        ]),
+        spending: spending(&edge, &shop)?,
+        past: None,
     };
     for round in 1..=plan.rounds {
         tally.spending.begin()?;
@@ -98,7 +93,22 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
         tally.orders.add(run)?;
     }
     tally.unhurried = load.run_at(median(&tally.rates) / 2.0, plan.rounds + 1).await?;
+    if plan.past_orders > 0 {
+        tally.past = Some(Past::come(plan, &shop, &load, &naive).await?);
+    }
     judge(plan, &shop, &tally).await
+}
+
+/// Who spends the processors' time.
+fn spending(edge: &Edge, shop: &Shop) -> anyhow::Result<Spending> {
+    Ok(Spending::of(vec![
+        Part::Ours("edge", edge.id()?),
+        Part::Ours("catalog-api", shop.catalog().id()),
+        Part::Ours("order-worker", shop.worker().id()),
+        Part::Named("rabbitmq", "beam.smp"),
+        Part::Named("postgresql", "postgres"),
+        Part::Named("load", "bench"),
+    ]))
 }
 
 /// What was counted over all rounds.
@@ -111,12 +121,63 @@ struct Tally {
     /// Measured nowhere, and still not to be lost.
     warm: Run,
     spending: Spending,
+    past: Option<Past>,
+}
+
+/// What was counted once there were past orders.
+struct Past {
+    rates: Vec<f64>,
+    references: Vec<f64>,
+    orders: Run,
+    seconds: f64,
+}
+
+impl Past {
+    /// Makes past orders, and measures as before.
+    async fn come(plan: &OrdersPlan, shop: &Shop, load: &Load, naive: &Naive) -> anyhow::Result<Self> {
+        let pool = shop.database().try_pool().await?;
+        let mut past = Self {
+            rates: Vec::new(),
+            references: Vec::new(),
+            orders: Run::new()?,
+            seconds: past::make(&pool, plan.past_orders).await?,
+        };
+        pool.close().await;
+        for round in plan.rounds + 2..=2 * plan.rounds + 1 {
+            let run = load.run(round).await?;
+            past.rates.push(run.rate());
+            past.references.push(naive.rate(plan.seconds).await?);
+            past.orders.add(run)?;
+        }
+        Ok(past)
+    }
+
+    /// Beside the rate without them.
+    fn figures(&self, plan: &OrdersPlan, without: f64) -> Vec<(&'static str, Value)> {
+        let (value, p99) = (median(&self.rates), quantile_ms(&self.orders.latency, 0.99));
+        say(&format!(
+            "{value:.0} orders/s over {} past orders (p99 {p99} ms)",
+            plan.past_orders
+        ));
+        vec![
+            ("past_orders", json!(plan.past_orders)),
+            ("value_with_past", json!(rounded(value, 0))),
+            ("reference_with_past", json!(rounded(median(&self.references), 0))),
+            ("p99_ms_with_past", json!(p99)),
+            ("ratio_with_past", json!(rounded(value / without, 3))),
+            ("seconds_to_make_them", json!(rounded(self.seconds, 0))),
+        ]
+    }
 }
 
 /// Looks every accepted order up and prints the result.
 async fn judge(plan: &OrdersPlan, shop: &Shop, tally: &Tally) -> anyhow::Result<Verdict> {
     let runs = [&tally.warm, &tally.orders, &tally.unhurried];
-    let all = || runs.iter().flat_map(|run| &run.accepted).copied();
+    let runs = || {
+        runs.into_iter()
+            .chain(tally.past.as_ref().map(|past| &past.orders))
+    };
+    let all = || runs().flat_map(|run| &run.accepted).copied();
     let accepted: HashSet<Uuid> = all().collect();
     let pool = shop.database().try_pool().await?;
     let lost = books::undecided(&pool, &accepted, DECIDED_WITHIN).await?;
@@ -124,7 +185,7 @@ async fn judge(plan: &OrdersPlan, shop: &Shop, tally: &Tally) -> anyhow::Result<
     pool.close().await;
     let duplicated = books.open_units - i64::try_from(accepted.len() - lost)?;
     let (value, reference) = (median(&tally.rates), median(&tally.references));
-    print(&[
+    let mut fields = vec![
         ("bench", json!("orders")),
         ("value", json!(rounded(value, 0))),
         ("unit", json!("orders/s")),
@@ -156,7 +217,11 @@ async fn judge(plan: &OrdersPlan, shop: &Shop, tally: &Tally) -> anyhow::Result<
         ("shoppers", json!(plan.shoppers)),
         ("rounds", json!(plan.rounds)),
         ("seconds", json!(plan.seconds)),
-    ])?;
+    ];
+    if let Some(past) = &tally.past {
+        fields.extend(past.figures(plan, value));
+    }
+    print(&fields)?;
     let sound = lost == 0 && duplicated == 0 && all().count() == accepted.len() && books.balance();
     Ok(if sound { Verdict::Passed } else { Verdict::Failed })
 }

@@ -29,10 +29,7 @@ pub struct Answered {
 impl Answered {
     /// The body, when the status is one of these.
     pub fn json<T: DeserializeOwned>(&self, statuses: &[u16]) -> anyhow::Result<T> {
-        let answer = Answer {
-            status: self.status,
-            body: &self.body,
-        };
+        let answer = Answer::of(self.status, &self.body);
         answer.json(statuses)
     }
 }

@@ -29,9 +29,10 @@ pub struct Shop {
 }
 
 /// What the processes have in common.
-struct Wiring<'a> {
-    database_url: &'a str,
-    amqp_url: &'a str,
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    database_url: String,
+    amqp_url: String,
     prefix: String,
     secret: String,
 }
@@ -59,13 +60,7 @@ impl Shop {
         broker.own_queues(topology.queues());
         broker.own_exchanges(topology.exchanges());
 
-        let secret = format!("whsec_{}", STANDARD.encode(clock::random_bytes::<32>()));
-        let wiring = Wiring {
-            database_url: database.url(),
-            amqp_url: broker.url(),
-            prefix,
-            secret,
-        };
+        let wiring = Wiring::new(database.url(), broker.url(), &prefix);
         let (worker, payments) = (free_address(), free_address());
         let catalog = wiring.catalog(address, edge, payments);
         let payments_process = wiring.payments(payments, address).try_start().await?;
@@ -112,8 +107,19 @@ impl Shop {
     }
 }
 
-impl Wiring<'_> {
-    fn payments(&self, listen: SocketAddr, shop: SocketAddr) -> ProcessBuilder {
+impl Wiring {
+    /// Of a shop on this database, with names in this RabbitMQ that begin with `prefix`.
+    pub fn new(database_url: &str, amqp_url: &str, prefix: &str) -> Self {
+        Self {
+            database_url: database_url.to_owned(),
+            amqp_url: amqp_url.to_owned(),
+            prefix: prefix.to_owned(),
+            secret: format!("whsec_{}", STANDARD.encode(clock::random_bytes::<32>())),
+        }
+    }
+
+    /// The payment provider of the shop at `shop`.
+    pub fn payments(&self, listen: SocketAddr, shop: SocketAddr) -> ProcessBuilder {
         quiet(Process::workspace("sandbox-payments"))
             .env("SANDBOX_PAYMENTS_LISTEN", listen)
             .env(
@@ -124,14 +130,16 @@ impl Wiring<'_> {
             .ready_at(listen, READY_PATH)
     }
 
-    fn worker(&self, listen: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
+    /// The worker, with its provider.
+    pub fn worker(&self, listen: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
         self.on_stores(quiet(Process::workspace("order-worker")))
             .env("ORDER_WORKER_LISTEN", listen)
             .env("ORDER_WORKER_PAYMENTS_URL", format!("http://{payments}"))
             .ready_at(listen, READY_PATH)
     }
 
-    fn catalog(&self, listen: SocketAddr, edge: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
+    /// The shop itself, behind an edge, with its provider.
+    pub fn catalog(&self, listen: SocketAddr, edge: SocketAddr, payments: SocketAddr) -> ProcessBuilder {
         self.on_stores(quiet(Process::workspace("catalog-api")))
             .envs(MEMBER_SETTINGS)
             .env("WAITING_ROOM_ORIGIN_SECRET", ORIGIN_SECRET)
@@ -149,8 +157,8 @@ impl Wiring<'_> {
 
     fn on_stores(&self, builder: ProcessBuilder) -> ProcessBuilder {
         builder
-            .env("DATABASE_URL", self.database_url)
-            .env("AMQP_URL", self.amqp_url)
+            .env("DATABASE_URL", &self.database_url)
+            .env("AMQP_URL", &self.amqp_url)
             .env("BROKER_PREFIX", &self.prefix)
     }
 }

@@ -8,6 +8,12 @@ pub enum BrokerError {
     /// The address is not one.
     #[error("read the address of RabbitMQ (amqp://user:password@host:port/vhost): {0}")]
     Address(String),
+    /// A cluster of more nodes than anybody has.
+    #[error("more than {max} addresses of RabbitMQ")]
+    TooManyNodes {
+        /// The most allowed.
+        max: usize,
+    },
     /// The prefix of the names is too long for them.
     #[error("the prefix of the names in RabbitMQ is longer than {max} bytes")]
     PrefixTooLong {
@@ -45,6 +51,9 @@ pub enum PublishError {
     /// There is no connection now; the message was not sent.
     #[error("there is no connection to RabbitMQ")]
     NotConnected,
+    /// RabbitMQ is short of memory or disk and takes no messages; the message was not sent.
+    #[error("RabbitMQ takes no messages now: it is short of memory or disk")]
+    Blocked,
     /// No queue takes messages for this routing key.
     #[error("no queue takes this message")]
     Unroutable,

@@ -12,15 +12,22 @@ use crate::{
 use contract::Envelope;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use lapin::{
-    BasicProperties, Channel,
+    BasicProperties, Channel, ConnectionStatus,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::FieldTable,
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, Semaphore, oneshot, watch},
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -33,6 +40,9 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(1);
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often we look whether the channel still lives; a failing publish makes us look at once.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// A channel that refuses messages is replaced, but not sooner than this after it was opened.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
 const _: () = assert!(CONNECTION_WAIT.as_millis() < CONFIRM_TIMEOUT.as_millis());
 
@@ -52,7 +62,10 @@ pub struct Publisher {
 struct Inner {
     topology: Topology,
     open: watch::Receiver<Option<Open>>,
+    /// Something failed: whoever keeps the channel open looks at it now.
     broken: Arc<Notify>,
+    /// RabbitMQ has refused a message since the channel was opened.
+    refused: Arc<AtomicBool>,
     in_flight: Arc<Semaphore>,
     gathering: Gathering,
     connecting: AbortHandle,
@@ -62,6 +75,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Open {
     channel: Channel,
+    connection: ConnectionStatus,
     sent: UnboundedSender<InFlight>,
 }
 
@@ -81,7 +95,14 @@ impl Publisher {
     pub fn start(broker: &Broker) -> Self {
         let (opened, open) = watch::channel(None);
         let broken = Arc::new(Notify::new());
-        let connecting = tokio::spawn(keep_open(broker.link(), opened, Arc::clone(&broken))).abort_handle();
+        let refused = Arc::new(AtomicBool::new(false));
+        let keeper = Keeper {
+            link: broker.link(),
+            opened,
+            broken: Arc::clone(&broken),
+            refused: Arc::clone(&refused),
+        };
+        let connecting = tokio::spawn(keeper.keep_open()).abort_handle();
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
         let topology = broker.topology().clone();
         Self {
@@ -89,6 +110,7 @@ impl Publisher {
                 topology,
                 open,
                 broken,
+                refused,
                 in_flight,
                 gathering: Gathering::default(),
                 connecting,
@@ -198,6 +220,9 @@ impl Publisher {
         let outcome = timeout(CONFIRM_TIMEOUT, publish)
             .await
             .unwrap_or(Err(PublishError::TimedOut));
+        if matches!(outcome, Err(PublishError::Refused)) {
+            self.inner.refused.store(true, Relaxed);
+        }
         if outcome.is_err() {
             metrics::counter!("broker_publish_failures_total").increment(1);
             self.inner.broken.notify_one();
@@ -207,6 +232,10 @@ impl Publisher {
 
     /// Hands a message over to be sent; what comes of it is told later.
     async fn send(&self, message: Message<'_>) -> Result<Outcome, PublishError> {
+        // Before there is a place for it: those in flight keep theirs until RabbitMQ takes messages again.
+        if self.is_blocked() {
+            return Err(PublishError::Blocked);
+        }
         let permit = Arc::clone(&self.inner.in_flight).acquire_owned().await;
         let permit = permit.map_err(|_| PublishError::NotConnected)?;
         let open = self.open().await?;
@@ -223,6 +252,11 @@ impl Publisher {
             .unbounded_send(in_flight)
             .map_err(|_| PublishError::Interrupted(None))?;
         Ok(told)
+    }
+
+    fn is_blocked(&self) -> bool {
+        let open = self.inner.open.borrow();
+        open.as_ref().is_some_and(|open| open.connection.blocked())
     }
 
     async fn open(&self) -> Result<Open, PublishError> {
@@ -269,40 +303,82 @@ fn hand_over<'a>(
     channel.basic_publish(message.exchange.into(), key, options, message.body, properties)
 }
 
-/// Opens a channel whenever there is none that lives, until the publisher is dropped.
-async fn keep_open(link: Link, opened: watch::Sender<Option<Open>>, broken: Arc<Notify>) {
-    let mut backoff = Backoff::new();
-    loop {
-        match open(&link).await {
-            Ok(open) => {
-                info!("connected to RabbitMQ for publishing");
-                backoff.succeeded();
-                opened.send_replace(Some(open.clone()));
-                until_dead(&open.channel, &broken).await;
-                opened.send_replace(None);
-                warn!("lost the connection to RabbitMQ for publishing");
-            }
-            Err(error) => {
-                let pause = backoff.failed();
-                warn!(error = %Chain(&error), ?pause, "cannot connect to RabbitMQ for publishing; trying again");
-                sleep(pause).await;
+/// Who sees to it that there is a channel.
+struct Keeper {
+    link: Link,
+    opened: watch::Sender<Option<Open>>,
+    broken: Arc<Notify>,
+    refused: Arc<AtomicBool>,
+}
+
+/// Why a channel is replaced.
+enum Ended {
+    Dead,
+    Refuses,
+}
+
+impl Keeper {
+    /// Opens a channel whenever there is none that lives, until the publisher is dropped.
+    async fn keep_open(self) {
+        let mut backoff = Backoff::new();
+        loop {
+            match open(&self.link).await {
+                Ok(open) => {
+                    info!("connected to RabbitMQ for publishing");
+                    backoff.succeeded();
+                    self.refused.store(false, Relaxed);
+                    self.opened.send_replace(Some(open.clone()));
+                    match self.ended(&open.channel).await {
+                        Ended::Dead => {
+                            self.opened.send_replace(None);
+                            warn!("lost the connection to RabbitMQ for publishing");
+                        }
+                        Ended::Refuses => {
+                            warn!("RabbitMQ refuses messages; trying on another channel");
+                            tokio::spawn(finish(open));
+                        }
+                    }
+                }
+                Err(error) => {
+                    let pause = backoff.failed();
+                    warn!(error = %Chain(&error), ?pause, "cannot connect to RabbitMQ for publishing; trying again");
+                    sleep(pause).await;
+                }
             }
         }
     }
+
+    /// Waits until the channel is dead, or refuses messages. A channel that was opened while a node of the cluster died
+    /// may take that node for the leader of a queue as long as it lives, and refuse everything for that queue; where
+    /// the queue is full, another channel costs nothing.
+    async fn ended(&self, channel: &Channel) -> Ended {
+        let opened_at = Instant::now();
+        while channel.status().connected() {
+            if self.refused.load(Relaxed) && opened_at.elapsed() >= REOPEN_AFTER {
+                return Ended::Refuses;
+            }
+            // Either is only a reason to look.
+            let _ = timeout(LOOK, self.broken.notified()).await;
+        }
+        Ended::Dead
+    }
+}
+
+/// Keeps a channel that was replaced until what is in flight on it is settled.
+async fn finish(open: Open) {
+    sleep(CONFIRM_TIMEOUT).await;
+    drop(open);
 }
 
 async fn open(link: &Link) -> Result<Open, BrokerError> {
-    let channel = link.channel().await?;
+    let (channel, connection) = link.channel_and_status().await?;
     let confirm = channel.confirm_select(ConfirmSelectOptions::default()).await;
     confirm.map_err(BrokerError::failed("ask for publisher confirms"))?;
     let (sent, to_settle) = unbounded();
     tokio::spawn(settle(to_settle, IN_FLIGHT));
-    Ok(Open { channel, sent })
-}
-
-async fn until_dead(channel: &Channel, broken: &Notify) {
-    while channel.status().connected() {
-        // Either is only a reason to look.
-        let _ = timeout(LOOK, broken.notified()).await;
-    }
+    Ok(Open {
+        channel,
+        connection,
+        sent,
+    })
 }

@@ -15,10 +15,13 @@
 mod broker;
 mod database;
 mod eventually;
+mod folder;
 mod ledger;
 mod member_settings;
 mod name;
+mod postgres_server;
 mod process;
+mod rabbit_servers;
 mod redis;
 mod redis_servers;
 mod servers;
@@ -29,7 +32,9 @@ pub use self::{
     database::Database,
     eventually::{eventually, eventually_some, within},
     member_settings::MEMBER_SETTINGS,
+    postgres_server::PostgresServer,
     process::{Process, ProcessBuilder, free_address, http_get},
+    rabbit_servers::{RabbitNode, RabbitServers},
     redis::RedisNamespace,
     redis_servers::{DiskCopy, RedisCluster, RedisSentinels, RedisServer},
     servers::Servers,

@@ -1,14 +1,14 @@
 //! Programs of the workspace as processes of their own, to be loaded, paused and killed.
 
-use crate::{name, within};
+use crate::{eventually, name, within};
 use anyhow::{Context, bail};
 use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
+    sys::signal::{Signal, kill, killpg},
+    unistd::{Pid, User},
 };
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{self, File},
     io,
     net::{SocketAddr, TcpListener},
     ops::Range,
@@ -78,10 +78,31 @@ impl ProcessBuilder {
         self
     }
 
+    /// Runs it in this folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Runs it as another user, which takes root.
+    #[must_use]
+    pub(crate) fn run_by(mut self, user: &User) -> Self {
+        self.command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        self
+    }
+
     /// It is ready when `GET path` at `address` answers 200.
     #[must_use]
     pub fn ready_at(mut self, address: SocketAddr, path: &str) -> Self {
         self.ready = Some((address, path.to_owned()));
+        self
+    }
+
+    /// Takes back that it has to become ready.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        self.ready = None;
         self
     }
 
@@ -150,7 +171,7 @@ impl Process {
 
     /// What it wrote so far, to standard output and standard error.
     pub fn output(&self) -> String {
-        let bytes = std::fs::read(&self.output).unwrap_or_default();
+        let bytes = fs::read(&self.output).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -166,6 +187,25 @@ impl Process {
     pub fn kill_9(&mut self) {
         self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
+    }
+
+    /// The same, for a program whose children leave its process group: they are killed one by one. Answers when none of
+    /// them runs any more.
+    ///
+    /// # Panics
+    /// When one of them goes on.
+    pub async fn kill_family_9(&mut self) {
+        let family = descendants(self.id());
+        self.kill_9();
+        for pid in &family {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+        eventually(
+            STOPPED_WITHIN,
+            "a killed program's children are gone",
+            async || !family.iter().any(|pid| runs(*pid)),
+        )
+        .await;
     }
 
     /// Stops it in its tracks: its connections stay open and nothing answers.
@@ -237,7 +277,7 @@ impl Drop for Process {
         if std::thread::panicking() {
             eprintln!("{}", self.last_words());
         }
-        let _ = std::fs::remove_file(&self.output);
+        let _ = fs::remove_file(&self.output);
     }
 }
 
@@ -252,6 +292,38 @@ fn guard(group: u32) -> io::Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command.process_group(0).spawn()
+}
+
+/// The children of a process, and theirs.
+fn descendants(of: u32) -> Vec<Pid> {
+    let parents: Vec<(Pid, i32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((Pid::from_raw(pid), stat(pid)?.1)))
+        .collect();
+    let mut family = vec![Pid::from_raw(i32::try_from(of).unwrap_or_default())];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        let children = parents.iter().filter(|(_, ppid)| *ppid == parent.as_raw());
+        family.extend(children.map(|(pid, _)| *pid));
+        next += 1;
+    }
+    family.split_off(1)
+}
+
+/// Whether a process is neither gone nor waiting to be forgotten.
+fn runs(pid: Pid) -> bool {
+    stat(pid.as_raw()).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+}
+
+/// State and parent of a process.
+fn stat(pid: i32) -> Option<(char, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
 /// Where the running program lies, or a test's programs: one above the tests themselves.
@@ -320,16 +392,9 @@ pub async fn http_get(address: SocketAddr, path: &str) -> io::Result<(u16, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eventually;
 
     fn shell(script: &str) -> ProcessBuilder {
         Process::program("shell", Path::new("/bin/sh")).args(["-c", script])
-    }
-
-    fn runs(pid: &str) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')')
-            .is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
     }
 
     #[tokio::test]
@@ -337,9 +402,22 @@ mod tests {
         let process = shell("sleep 60 & echo child $!; wait").start().await;
         let children = async || process.output().trim().strip_prefix("child ").map(str::to_owned);
         let child = crate::eventually_some(READY_WITHIN, "the child is started", children).await;
-        assert!(runs(&child));
+        let child = Pid::from_raw(child.parse().unwrap());
+        assert!(runs(child));
         drop(process);
-        eventually(READY_WITHIN, "the child is gone", async || !runs(&child)).await;
+        eventually(READY_WITHIN, "the child is gone", async || !runs(child)).await;
+    }
+
+    #[tokio::test]
+    async fn a_family_is_killed_with_those_who_left_the_group() {
+        let mut process = shell("setsid sleep 60 & echo up; wait").start().await;
+        eventually(READY_WITHIN, "the child is started", async || {
+            !descendants(process.id()).is_empty()
+        })
+        .await;
+        let family = descendants(process.id());
+        process.kill_family_9().await;
+        assert!(!family.into_iter().any(runs));
     }
 
     #[tokio::test]

@@ -245,10 +245,7 @@ fn held(ticket: &str) -> [(&'static str, &str); 1] {
 }
 
 fn read<T: DeserializeOwned>(answered: &Answered, statuses: &[u16]) -> anyhow::Result<T> {
-    let answer = http::Answer {
-        status: answered.status,
-        body: &answered.body,
-    };
+    let answer = http::Answer::of(answered.status, &answered.body);
     answer.json(statuses)
 }
 

@@ -150,7 +150,7 @@ pub fn seen(status: u16, body: &[u8]) -> Option<Seen> {
     if status >= 500 {
         return None;
     }
-    let answer = http::Answer { status, body };
+    let answer = http::Answer::of(status, body);
     let Ok(told) = answer.json::<Told>(&[200]) else {
         return Some(Seen::Refused(status));
     };

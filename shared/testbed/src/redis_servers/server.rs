@@ -1,13 +1,9 @@
 //! One server with a folder of its own.
 
 use super::{DEAD_AFTER, READY_WITHIN};
-use crate::{Process, eventually, free_address, name};
+use crate::{Process, eventually, folder::Folder, free_address};
 use ::redis::{Client, Cmd, FromRedisValue, RedisResult, cmd};
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, net::SocketAddr, path::Path};
 
 const CONFIG: &str = "redis.conf";
 
@@ -23,10 +19,6 @@ pub struct RedisServer {
 /// What a server had on disk.
 #[derive(Debug)]
 pub struct DiskCopy(Folder);
-
-/// A folder that is removed with this value.
-#[derive(Debug)]
-struct Folder(PathBuf);
 
 impl RedisServer {
     /// Starts a server that forgets everything when it ends.
@@ -50,11 +42,14 @@ impl RedisServer {
         let common = format!(
             "port {}\nbind 127.0.0.1\ndir {}",
             address.port(),
-            folder.0.display()
+            folder.path().display()
         );
         let forget = if is_sentinel { "" } else { "save \"\"" };
-        fs::write(folder.0.join(CONFIG), format!("{common}\n{forget}\n{settings}\n"))
-            .expect("write a config");
+        fs::write(
+            folder.path().join(CONFIG),
+            format!("{common}\n{forget}\n{settings}\n"),
+        )
+        .expect("write a config");
         let mut server = Self {
             address,
             folder,
@@ -82,7 +77,7 @@ impl RedisServer {
     pub async fn start_again(&mut self) {
         self.process = None;
         let program = Process::program("redis-server", Path::new("/usr/bin/redis-server"));
-        let program = program.arg(self.folder.0.join(CONFIG));
+        let program = program.arg(self.folder.path().join(CONFIG));
         let program = program.args(self.is_sentinel.then_some("--sentinel"));
         self.process = Some(program.start().await);
         eventually(READY_WITHIN, "a Redis server answers", async || {
@@ -124,7 +119,7 @@ impl RedisServer {
     #[must_use]
     pub fn copy_disk(&self) -> DiskCopy {
         let copy = Folder::fresh();
-        copy_all(&self.folder.0, &copy.0).expect("copy a server's files");
+        copy_all(self.folder.path(), copy.path()).expect("copy a server's files");
         DiskCopy(copy)
     }
 
@@ -134,23 +129,9 @@ impl RedisServer {
     /// When the files cannot be copied.
     pub fn put_back(&mut self, disk: &DiskCopy) {
         self.kill_9();
-        fs::remove_dir_all(&self.folder.0).expect("remove a server's files");
-        fs::create_dir(&self.folder.0).expect("make its folder again");
-        copy_all(&disk.0.0, &self.folder.0).expect("copy a server's files");
-    }
-}
-
-impl Folder {
-    fn fresh() -> Self {
-        let path = std::env::temp_dir().join(name::fresh());
-        fs::create_dir(&path).expect("create a folder for a server");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        fs::remove_dir_all(self.folder.path()).expect("remove a server's files");
+        fs::create_dir(self.folder.path()).expect("make its folder again");
+        copy_all(disk.0.path(), self.folder.path()).expect("copy a server's files");
     }
 }
 
@@ -188,7 +169,7 @@ mod tests {
         server.put_back(&disk);
         server.start_again().await;
         assert_eq!(read(&server), Some(1));
-        let (folder, copy) = (server.folder.0.clone(), disk.0.0.clone());
+        let (folder, copy) = (server.folder.path().to_owned(), disk.0.path().to_owned());
         drop((server, disk));
         assert!(!folder.exists() && !copy.exists());
     }
