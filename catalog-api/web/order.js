@@ -49,7 +49,7 @@ function show(now) {
   if (order && now.version < order.version) return;
   order = now;
   page.dataset.state = now.state;
-  setText('headline', words[now.state] || words.your_order);
+  setText('headline', words[now.state] || now.state);
   const reason = words[`back_${now.refund_reason}`] || words[`refused_${now.refusal}`];
   setText('explanation', reason || words[`${now.state}_why`] || '');
   setText('total', now.total ? money(now.total) : '–');

@@ -31,7 +31,7 @@ pub struct Settings {
 /// RabbitMQ.
 #[derive(Debug, Clone, Args)]
 pub struct BrokerSettings {
-    /// RabbitMQ, e.g. amqp://user:password@host:5672/vhost
+    /// RabbitMQ, e.g. amqp://user:password@host:5672/vhost; of a cluster all nodes, with commas between them
     #[arg(
         long,
         env = "AMQP_URL",

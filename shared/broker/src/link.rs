@@ -136,9 +136,9 @@ impl Link {
         let opened = opened.unwrap_or(Err(BrokerError::TimedOut {
             operation: "open a channel",
         }));
-        if opened.is_err() {
-            // The node is there and does not answer, or cannot do what it is asked: the next attempt begins with a
-            // connection of its own, to the next node.
+        if matches!(opened, Err(BrokerError::TimedOut { .. })) {
+            // It is there and does not answer: the next attempt begins with a connection of its own, to the next node.
+            // After any other failure what others have on this connection may be well, and stays.
             *connection = None;
             self.broker.last.fetch_add(1, Relaxed);
         }

@@ -1,6 +1,7 @@
 //! Shoppers who come by TLS and HTTP/2: everything works as it does without, and certificates change without a restart.
 
 use crate::{
+    fake_shop::FakeShop,
     harness::{ConfigFile, Edge, SOON, TOKEN, origin, program},
     wire::Wire,
 };
@@ -11,7 +12,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
-use testbed::{Process, eventually, free_address};
+use testbed::{Process, eventually, eventually_some, free_address};
 
 /// A folder of certificates that is removed with this value.
 struct Folder(PathBuf);
@@ -56,6 +57,11 @@ pub struct Secure {
 
 impl Secure {
     pub async fn start(more: &str, users_per_minute: u32) -> Self {
+        Self::in_front_of(origin().await, more, users_per_minute, "").await
+    }
+
+    /// One with `room` in the table of its room.
+    async fn in_front_of(origin: SocketAddr, more: &str, users_per_minute: u32, room: &str) -> Self {
         let folder = Folder::new();
         let certificate = folder.certify("shop", "shop.example");
         folder.certify("other", "other.example");
@@ -65,13 +71,12 @@ impl Secure {
             "[edge]\nlisten = \"{plain}\"\n[edge.tls]\nlisten = \"{tls}\"\n{more}\n\
              [[edge.tls.certificate]]\nchain = {:?}\nkey = {:?}\n\
              [[edge.tls.certificate]]\nchain = {:?}\nkey = {:?}\nnames = [\"other.example\"]\n\
-             [[origin]]\nname = \"shop\"\naddresses = [\"http://{}\"]\n\
-             [[room]]\nid = \"demo\"\nusers_per_minute = {users_per_minute}\nmax_active = 100\n",
+             [[origin]]\nname = \"shop\"\naddresses = [\"http://{origin}\"]\nhealth_path = \"/health\"\n\
+             [[room]]\nid = \"demo\"\nusers_per_minute = {users_per_minute}\nmax_active = 100\n{room}\n",
             path("shop.pem"),
             path("shop.key"),
             path("other.pem"),
             path("other.key"),
-            origin().await
         ));
         let process = program()
             .arg("--config")
@@ -298,4 +303,48 @@ async fn without_tls_cookies_are_as_they_were() {
     let cookie = page.headers()["set-cookie"].to_str().unwrap();
     assert!(!cookie.contains("Secure"), "{cookie}");
     assert!(!page.headers().contains_key("strict-transport-security"));
+}
+
+#[tokio::test]
+async fn an_order_that_comes_by_http2_is_read_and_goes_on_whole() {
+    let shop = FakeShop::open().await;
+    shop.has_stock(0, 1, 9);
+    let room = format!(
+        "signals = {{ urls = [\"{}\"] }}\nstock = {{ product = \"boot\", orders = \"/orders\" }}\n",
+        shop.url()
+    );
+    let edge = Secure::in_front_of(shop.address, "", 60_000, &room).await;
+    let client = edge.client("shop.example", &edge.certificate);
+    let pass = pass(&edge, &client).await;
+    let order = async |product: &str| {
+        let body = serde_json::json!({ "lines": [{ "product_id": product, "quantity": 1 }] }).to_string();
+        let order = client
+            .post(edge.url("/orders"))
+            .header("Waiting-Room-Pass", &pass);
+        let order = order.header("Waiting-Room-First-Try", "?1").body(body.clone());
+        let answer = order.send().await.unwrap();
+        assert_eq!(answer.version(), Version::HTTP_2);
+        (answer.status(), body)
+    };
+    let refused = async || order("boot").await.0 == StatusCode::CONFLICT;
+    eventually(SOON, "the edge refuses", refused).await;
+    let (status, body) = order("hat").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(shop.orders().last(), Some(&body));
+}
+
+/// Somebody's who has joined, was called and came in.
+async fn pass(edge: &Secure, client: &Client) -> String {
+    let ask = async |path: &str, ticket: &str| -> Value {
+        let address = edge.url(&format!("/.waiting-room/demo/{path}"));
+        let request = client.post(address).header("Waiting-Room-Ticket", ticket);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let place = ask("join", "").await;
+    let ticket = place["ticket"].as_str().unwrap();
+    let claimed = async || {
+        let claimed = ask("claim", ticket).await;
+        claimed["pass"].as_str().map(str::to_owned)
+    };
+    eventually_some(SOON, "the turn comes", claimed).await
 }
