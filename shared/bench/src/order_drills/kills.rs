@@ -89,14 +89,18 @@ async fn kill_all(plan: &KillsPlan, seed: u64, stage: &mut Stage) -> anyhow::Res
 }
 
 impl Fate {
-    /// Kills it once in every window, at any moment of its first half, and starts it again at once. Answers how often.
+    /// Kills it once in every window, at any moment of its first half, and starts it again at once. On a machine that is so
+    /// busy that this takes longer than the window, it still has a while to work before the next kill. Answers how often.
     async fn befall(mut self, victim: &mut impl Victim) -> anyhow::Result<u32> {
+        let mut back_at = self.began;
         for turn in 0..self.kills {
             let into = self.window.mul_f64(self.rng.random_range(0.0..0.5));
-            sleep_until(self.began + self.window * turn + into).await;
+            let planned = self.began + self.window * turn + into;
+            sleep_until(planned.max(back_at + self.window / 3)).await;
             victim.kill_9().await;
             let at = self.began.elapsed();
             victim.start_again().await?;
+            back_at = Instant::now();
             say(&format!(
                 "{:5.1} s: {} was killed for the {}. time, and is back after {:.1?}",
                 at.as_secs_f64(),
