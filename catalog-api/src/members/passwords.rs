@@ -1,14 +1,16 @@
 //! Hashing passwords, off the threads that answer requests, and only so many at once.
 
+use anyhow::Context;
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash,
 };
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{num::NonZero, sync::Arc, time::Duration};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
+use tracing::error;
 
 /// Argon2id with 19 MiB, two passes, one lane: the first choice of OWASP's list. A hash made with others is replaced when
 /// its owner signs in.
@@ -17,6 +19,8 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Hashes that wait for each one that is under way: about two seconds' worth.
 const WAITING_EACH: usize = 64;
+/// Of the threads that hash, where others have 0 and 19 is the most patient: about a tenth of what others get.
+const NICENESS: i32 = 10;
 /// Whoever waited for so long is told to come again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -45,6 +49,7 @@ pub struct Compared {
 pub struct Passwords {
     at_work: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    threads: Arc<ThreadPool>,
     hasher: Argon2<'static>,
     /// The hash of no password: comparing with it takes as long as with anybody's.
     nobodys: Arc<str>,
@@ -65,6 +70,7 @@ impl Passwords {
         Ok(Self {
             at_work: Arc::new(Semaphore::new(at_once)),
             queue: Arc::new(Semaphore::new(at_once * WAITING_EACH)),
+            threads: Arc::new(threads(at_once)?),
             hasher,
             nobodys: nobodys.into(),
         })
@@ -116,14 +122,29 @@ impl Passwords {
             .map_err(|_| HashError::Busy)?;
         let turn = timeout(PATIENCE, Arc::clone(&self.at_work).acquire_owned()).await;
         let turn: OwnedSemaphorePermit = turn.map_err(|_| HashError::Busy)?.map_err(|_| HashError::Busy)?;
-        let done = spawn_blocking(move || {
-            let done = work();
-            // Held by the work and not by whoever waits for it, who may go away.
+        let (tell, done) = oneshot::channel();
+        self.threads.spawn(move || {
+            // Whoever waits may go away; the turn is over only when the work is.
+            let _ = tell.send(work());
             drop(turn);
-            done
         });
         done.await.map_err(|_| HashError::Failed)
     }
+}
+
+/// Threads for nothing else, behind everything else: a processor that has polls to answer answers those first, and who
+/// signs in waits a little longer.
+fn threads(count: usize) -> anyhow::Result<ThreadPool> {
+    let behind_others = |_| {
+        // For the calling thread, on Linux. Where it is not allowed, passwords count as much as the rest.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    };
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(count)
+        .thread_name(|_| "passwords".to_owned())
+        .start_handler(behind_others)
+        .panic_handler(|_| error!("a password check panicked"));
+    pool.build().context("start the threads for passwords")
 }
 
 fn hash(hasher: &Argon2<'_>, password: &[u8], salt: &[u8; 16]) -> Option<String> {

@@ -71,6 +71,8 @@ async fn rates(
     let mut measured = [const { Vec::new() }; 4];
     for round in 1..=plan.rounds {
         for (rates, (side, address, door)) in measured.iter_mut().zip(&sides) {
+            // The shop was loaded without the edge, which may have found it unwell.
+            door.leads_in().await?;
             let wrk = Wrk::new(scratch, "Cookie", &door.cookies, plan.connections, plan.seconds)?;
             let read = wrk.load(&format!("http://{address}{path}")).await;
             let read = read.context(path.to_owned())?;

@@ -1,12 +1,15 @@
 //! Commands of one product that come while a message of that product is on its way: they gather, and go together as the
 //! next one. A lone command waits for nothing, and a storm costs a few hundred messages a second instead of one each.
 
-use crate::{PublishError, pack::MANY};
+use crate::PublishError;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::oneshot;
+
+/// The most that travel together. While the disk is slow, this many in the time of a confirm is all that a product can sell.
+const MANY: usize = 256;
 
 /// What has gathered, by routing key. A key is here while a message of it is on its way.
 #[derive(Debug, Clone, Default)]
@@ -73,13 +76,13 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn add(gathering: &Gathering, number: u8) -> (Outcome, bool) {
-        gathering.add("p", vec![number])
+    fn add(gathering: &Gathering, number: usize) -> (Outcome, bool) {
+        gathering.add("p", number.to_string().into_bytes())
     }
 
-    fn sent(gathering: &Gathering) -> Option<Vec<u8>> {
-        let next = gathering.next("p")?;
-        Some(next.into_iter().flat_map(|waiting| waiting.line).collect())
+    fn sent(gathering: &Gathering) -> Option<Vec<usize>> {
+        let number = |waiting: Waiting| String::from_utf8(waiting.line).unwrap().parse().unwrap();
+        Some(gathering.next("p")?.into_iter().map(number).collect())
     }
 
     #[test]
@@ -90,7 +93,10 @@ mod tests {
         assert_eq!(sent(&gathering), Some(vec![1]));
         let others: Vec<_> = (2..=4).map(|number| add(&gathering, number)).collect();
         assert!(others.iter().all(|(_, to_be_sent)| !to_be_sent));
-        assert!(gathering.add("q", vec![9]).1, "another product is another matter");
+        assert!(
+            gathering.add("q", b"9".to_vec()).1,
+            "another product is another matter"
+        );
         assert_eq!(sent(&gathering), Some(vec![2, 3, 4]));
         assert_eq!(sent(&gathering), None);
         assert!(add(&gathering, 5).1, "from the beginning");
@@ -99,14 +105,14 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_is_not_sent_and_messages_are_bounded() {
         let gathering = Gathering::default();
-        let mut waiting: Vec<_> = (0..=200).map(|number| add(&gathering, number).0).collect();
+        let mut waiting: Vec<_> = (0..3 * MANY).map(|number| add(&gathering, number).0).collect();
         drop(waiting.remove(7));
         let mut all = Vec::new();
         while let Some(lines) = sent(&gathering) {
             assert!(lines.len() <= MANY);
             all.extend(lines);
         }
-        let expected: Vec<u8> = (0..=200).filter(|number| *number != 7).collect();
+        let expected: Vec<usize> = (0..3 * MANY).filter(|number| *number != 7).collect();
         assert_eq!(all, expected);
     }
 }

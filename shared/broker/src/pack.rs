@@ -3,8 +3,8 @@
 
 use contract::Event;
 
-/// The most that travel in one message.
-pub(crate) const MANY: usize = 64;
+/// The most events that travel in one message.
+const MANY: usize = 64;
 
 /// Events of one routing key, as they travel together.
 #[derive(Debug, Clone, PartialEq, Eq)]
