@@ -1,7 +1,7 @@
 //! How the parts of the worker are put together.
 
 use crate::{
-    intake::Intake,
+    intake::{Intake, Queues},
     listener::{self, Health},
     reconcilers::{self, AskProvider, Audit, ExpireHolds, SendWebhooks, SettleRefunds, TakeSteps},
     relay::Relay,
@@ -113,9 +113,8 @@ fn start(
         clock: Arc::new(SystemClock),
         limits,
     };
-    for queue in broker.consume(broker.topology().order_queues(), limits.prefetch()) {
-        shutdown.spawn("intake", intake.clone().run(queue, shutdown.token()));
-    }
+    let queues = broker.consume(broker.topology().order_queues(), limits.prefetch());
+    shutdown.spawn("intake", intake.run(Queues::new(queues), shutdown.token()));
     let outbox = Relay {
         pool,
         publisher,

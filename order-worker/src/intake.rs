@@ -1,11 +1,11 @@
-//! From a queue to the books: gather a batch, decide it, acknowledge it.
+//! From the queues to the books: gather a batch, decide it, acknowledge it.
 
 mod batch;
 mod isolate;
 
 use crate::{settings::BatchLimits, store::Store};
-use batch::gather;
-use broker::{Consumer, Publisher};
+pub use batch::Queues;
+use broker::Publisher;
 use clock::Clock;
 use isolate::Isolation;
 use std::{sync::Arc, time::Duration};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 /// How long a batch may still take after we were asked to stop.
 const FINISH: Duration = Duration::from_secs(5);
 
-/// What every shard's intake works with.
+/// What the intake works with.
 #[derive(Clone)]
 pub struct Intake {
     /// The books.
@@ -31,13 +31,14 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Takes the commands of one queue, one batch after the other, until it is asked to stop.
+    /// Takes the commands of the queues, one batch after the other, until it is asked to stop.
     ///
-    /// A batch is finished before the next one begins: that is what keeps each product's commands in sequence.
+    /// A batch is finished before the next one begins: that is what keeps each product's commands in sequence. All queues
+    /// share it, because the database writes a few large transactions sooner than many small ones.
     /// When it is asked to stop it finishes the one at hand, if that is soon done; else the batch is not
     /// acknowledged, and comes again.
-    pub async fn run(self, mut queue: Consumer, stop: CancellationToken) -> anyhow::Result<()> {
-        while let Some(batch) = stop.run_until_cancelled(gather(&mut queue, self.limits)).await {
+    pub async fn run(self, mut queues: Queues, stop: CancellationToken) -> anyhow::Result<()> {
+        while let Some(batch) = stop.run_until_cancelled(queues.gather(self.limits)).await {
             let settle = Isolation::new(&self, &batch).settle();
             tokio::select! {
                 () = settle => batch.acknowledge().await,
