@@ -87,13 +87,15 @@ async fn poison_is_set_aside_with_its_reason_and_its_neighbours_are_decided() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_commands_that_came_together_only_those_to_blame_are_set_aside() {
     let shop = Shop::open(&[1_000]).await;
+    // Confirmed, so the queues are there for what is sent without a confirm.
+    shop.send(place(2, &[("p0", 1)])).await;
     let line = |command| serde_json::to_string(&envelope(command)).unwrap();
     let first = line(place(0, &[("p0", 1)]));
     let last = line(place(1, &[("p0", 1)]));
     let message = [first, line(poison(7)), "{ no command".to_owned(), last].join("\n");
     shop.send_bytes(message.as_bytes()).await;
     let _worker = shop.worker().await;
-    shop.check(&[0, 1], 2).await;
+    shop.check(&[0, 1, 2], 3).await;
     let letters = shop.dead_letters(2).await;
     assert_eq!(letters.len(), 2, "{letters:?}");
     for letter in &letters {
