@@ -110,8 +110,14 @@ impl Shop {
         self.store.draw(&self.draw).await.unwrap().unwrap()
     }
 
-    /// Steps until there is nothing more to do.
+    /// Steps until there is nothing more to do. A step passes over a draw that is locked, and one that was given up holds
+    /// it until its connection has rolled back: that is waited for.
     async fn run(&self) {
+        sqlx::query("SELECT FROM draws WHERE id = $1 FOR UPDATE")
+            .bind(self.draw.as_str())
+            .execute(&self.pool)
+            .await
+            .unwrap();
         while self.store.step(&self.draw, &secret).await.unwrap() != Stepped::Nothing {}
     }
 
