@@ -177,7 +177,7 @@ pub struct DeadChoice {
 /// How much a batch gathers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Commands at most.
+    /// Commands in a transaction, at most.
     pub size: usize,
     /// How long the first one waits for others.
     pub age: Duration,

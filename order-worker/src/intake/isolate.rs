@@ -45,7 +45,11 @@ impl<'a> Isolation<'a> {
         for (command, error) in &self.undecodable {
             self.set_aside(*command, &format!("undecodable: {error}")).await;
         }
-        self.decide(0, self.commands.len()).await;
+        // The last message may have brought more than a transaction is to hold.
+        let (all, size) = (self.commands.len(), self.intake.limits.size);
+        for start in (0..all).step_by(size) {
+            self.decide(start, all.min(start + size)).await;
+        }
     }
 
     /// Decides the commands from `start` to `end` in one transaction; when that fails because of one of them, in

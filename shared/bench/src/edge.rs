@@ -1,6 +1,6 @@
 //! The edge under load: a real process with one room.
 
-use crate::{http, scratch::Scratch};
+use crate::{http, scratch::Scratch, shop::READY_PATH};
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -33,6 +33,20 @@ pub struct EdgePlan<'a> {
     pub health_path: &'a str,
     /// More of the room's table.
     pub room: &'a str,
+}
+
+impl EdgePlan<'_> {
+    /// Lets everybody in at once to the shop at `origin`: for what comes after the line.
+    pub fn of_shop(redis: &RedisNamespace, origin: SocketAddr) -> Self {
+        Self {
+            store: Some(Store::of(redis)),
+            users_per_minute: 1_000_000,
+            max_active: 1_000_000,
+            origin,
+            health_path: READY_PATH,
+            room: "",
+        }
+    }
 }
 
 /// A Redis, and how the keys of a run begin.

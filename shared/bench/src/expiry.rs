@@ -6,11 +6,11 @@ use crate::{
     books::Books,
     cli::ExpiryPlan,
     crowd,
-    edge::{Edge, EdgePlan, Store},
+    edge::{Edge, EdgePlan},
     ordering::{self, Load},
     report::{print, rounded, say},
     scratch::Scratch,
-    shop::{PRODUCT, READY_PATH, Shop},
+    shop::{PRODUCT, Shop},
 };
 use anyhow::Context;
 use serde_json::json;
@@ -62,15 +62,7 @@ pub async fn measure(plan: &ExpiryPlan) -> anyhow::Result<Verdict> {
     let scratch = Scratch::new("expiry")?;
     let redis = RedisNamespace::try_fresh()?;
     let origin = free_address();
-    let edge_plan = EdgePlan {
-        store: Some(Store::of(&redis)),
-        users_per_minute: 1_000_000,
-        max_active: 1_000_000,
-        origin,
-        health_path: READY_PATH,
-        room: "",
-    };
-    let edge = Arc::new(Edge::start(&scratch, &edge_plan).await?);
+    let edge = Arc::new(Edge::start(&scratch, &EdgePlan::of_shop(&redis, origin)).await?);
     let shop = Shop::start(origin, edge.public, STOCK).await?;
     let pool = shop.database().try_pool().await?;
     let crowd = crowd::join(&edge, plan.shoppers.max(plan.in_flight), CLAIMING).await?;

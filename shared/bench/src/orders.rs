@@ -6,13 +6,13 @@ use crate::{
     books::Books,
     cli::OrdersPlan,
     crowd,
-    edge::{Edge, EdgePlan, Store},
+    edge::{Edge, EdgePlan},
     ordering::{self, Load, Run},
     past,
     pgbench::{CLIENTS, Naive},
     report::{median, print, quantile_ms, rounded, say},
     scratch::Scratch,
-    shop::{READY_PATH, Shop},
+    shop::Shop,
     spending::{Part, Spending},
 };
 use anyhow::Context;
@@ -34,15 +34,7 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     let scratch = Scratch::new("orders")?;
     let redis = RedisNamespace::try_fresh()?;
     let origin = free_address();
-    let edge_plan = EdgePlan {
-        store: Some(Store::of(&redis)),
-        users_per_minute: 1_000_000,
-        max_active: 1_000_000,
-        origin,
-        health_path: READY_PATH,
-        room: "",
-    };
-    let edge = Arc::new(Edge::start(&scratch, &edge_plan).await?);
+    let edge = Arc::new(Edge::start(&scratch, &EdgePlan::of_shop(&redis, origin)).await?);
     let public = edge.public;
     let shop = Shop::start(origin, public, STOCK).await?;
     let naive = Naive::new(&scratch).await?;

@@ -132,7 +132,9 @@ impl Publisher {
             // On its own: others wait for it, too, who must not lose by it when this caller goes away.
             tokio::spawn(self.clone().send_gathered(key.to_owned()));
         }
-        self.in_time(confirmed(outcome)).await
+        // What becomes of the message is counted once, where it is sent.
+        let outcome = timeout(CONFIRM_TIMEOUT, confirmed(outcome)).await;
+        outcome.unwrap_or(Err(PublishError::TimedOut))
     }
 
     /// Sends what gathers of this key, one message after the other, until there is nothing more.
@@ -292,7 +294,7 @@ fn hand_over<'a>(
 ) -> impl Future<Output = lapin::Result<lapin::PublisherConfirm>> + 'a {
     let properties = BasicProperties::default()
         .with_delivery_mode(message.delivery_mode)
-        .with_content_type("application/json".into())
+        .with_content_type("application/x-ndjson".into())
         .with_message_id(message.id.to_string().into())
         .with_headers(message.headers);
     let options = BasicPublishOptions {

@@ -12,7 +12,7 @@ use lapin::{
 const SHARDS: u16 = 4;
 /// How often a command is given to a worker again (after a crash, mostly) before it is set aside as a dead letter.
 const DELIVERY_LIMIT: i32 = 20;
-/// When a queue holds this many commands further ones are refused, and the shopper is asked to try again: better
+/// When a queue holds this many messages further ones are refused, and the shopper is asked to try again: better
 /// than a broker that runs out of memory with the orders it has confirmed.
 const QUEUE_LENGTH: i32 = 250_000;
 /// Room for names after the prefix: AMQP names have at most 255 bytes.

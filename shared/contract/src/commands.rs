@@ -1,4 +1,4 @@
-//! Commands to the order worker, as they travel through RabbitMQ (JSON, one envelope a message).
+//! Commands to the order worker, as they travel through RabbitMQ (an envelope is a line of JSON; a message has one or several).
 //!
 //! Every command about one order is routed by the same product, so that it stands in the same queue, behind
 //! everything that was said of that order before.
@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// A command with what the broker needs to know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// Names this message in logs and dead letters.
+    /// Names this command in logs and dead letters.
     pub message_id: Uuid,
     /// The product whose queue it belongs in: the first of the order's lines.
     pub routed_by: ProductId,
