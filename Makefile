@@ -15,7 +15,7 @@ cargo_deny := PATH="$$PATH:$(CURDIR)/.local/bin" cargo deny
 cargo_fuzz := PATH="$$PATH:$(CURDIR)/.local/bin" cargo +nightly fuzz
 
 # What `make fuzz` tries, and for how many seconds each.
-FUZZ_TARGETS := head request ticket pass proof config invitation cookies path
+FUZZ_TARGETS := head request direct answer ticket pass proof config invitation cookies path
 SECONDS := 60
 
 help: ## this list

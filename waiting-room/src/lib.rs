@@ -13,6 +13,7 @@ pub mod entrance;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+mod http1;
 pub mod issue;
 pub mod keys;
 pub mod live;

@@ -1,5 +1,6 @@
 //! An answer that the edge gives by itself, before it is written to a connection.
 
+use crate::http1::Http1;
 use bytes::Bytes;
 use contract::{PROBLEM_CONTENT_TYPE, Problem};
 use http::{
@@ -10,10 +11,7 @@ use http::{
     },
 };
 use serde::Serialize;
-use std::{
-    cell::RefCell,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 use waiting_room_domain::Moment;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -141,11 +139,29 @@ impl Reply {
 
     /// The whole answer as HTTP/1.1 on a connection that stays open.
     pub fn to_http1(&self, now: Moment) -> Vec<u8> {
+        let mut answer = self.begin_http1();
+        answer.date(now);
+        answer.stays_open(true);
+        answer.end(&self.body)
+    }
+
+    /// The whole answer as HTTP/1.1, after which the connection ends.
+    pub fn to_http1_and_close(&self) -> Vec<u8> {
+        let mut answer = self.begin_http1();
+        answer.stays_open(false);
+        answer.end(&self.body)
+    }
+
+    fn begin_http1(&self) -> Http1 {
         let mut answer = Http1::new(self.status);
         for (name, value) in &self.headers {
             answer.field(name.as_str(), value.as_bytes());
         }
-        answer.end(now, &self.body)
+        // Whoever reads an answer without content looks for no length.
+        if self.status != StatusCode::NO_CONTENT {
+            answer.length(self.body.len());
+        }
+        answer
     }
 }
 
@@ -164,61 +180,10 @@ pub fn json_to_http1(json: &[u8], retry_after_ms: u64, now: Moment) -> Vec<u8> {
     let mut digits = itoa::Buffer::new();
     let seconds = digits.format(retry_seconds(retry_after_ms));
     answer.field(RETRY_AFTER.as_str(), seconds.as_bytes());
-    answer.end(now, json)
-}
-
-/// Room for an answer to a poll.
-const ANSWER_BYTES: usize = 1_024;
-
-/// An HTTP/1.1 answer while it is written.
-struct Http1(Vec<u8>);
-
-impl Http1 {
-    fn new(status: StatusCode) -> Self {
-        let mut answer = Self(Vec::with_capacity(ANSWER_BYTES));
-        answer.put(b"HTTP/1.1 ");
-        answer.put(status.as_str().as_bytes());
-        answer.put(b" ");
-        answer.put(status.canonical_reason().unwrap_or_default().as_bytes());
-        answer.put(b"\r\n");
-        answer
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn field(&mut self, name: &str, value: &[u8]) {
-        self.put(name.as_bytes());
-        self.put(b": ");
-        self.put(value);
-        self.put(b"\r\n");
-    }
-
-    /// The headers that every answer has, and the body.
-    fn end(mut self, now: Moment, body: &[u8]) -> Vec<u8> {
-        self.put(b"content-length: ");
-        self.put(itoa::Buffer::new().format(body.len()).as_bytes());
-        self.put(b"\r\ndate: ");
-        with_date(now, |date| self.put(date.as_bytes()));
-        self.put(b"\r\nconnection: keep-alive\r\n\r\n");
-        self.put(body);
-        self.0
-    }
-}
-
-/// The moment as the `Date` header says it. Each thread writes it down once a second, not for every answer.
-fn with_date(now: Moment, write: impl FnOnce(&str)) {
-    thread_local! {
-        static LAST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
-    }
-    LAST.with_borrow_mut(|(second, date)| {
-        if *second != now.unix_seconds() {
-            *second = now.unix_seconds();
-            *date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(*second));
-        }
-        write(date);
-    });
+    answer.length(json.len());
+    answer.date(now);
+    answer.stays_open(true);
+    answer.end(json)
 }
 
 #[cfg(test)]
@@ -234,18 +199,6 @@ mod tests {
             assert_eq!(reply.headers.last().unwrap().1, seconds);
             let written = json_to_http1(&serde_json::to_vec(&body).unwrap(), pause_ms, now);
             assert_eq!(written, reply.to_http1(now), "{pause_ms} ms");
-        }
-    }
-
-    #[test]
-    fn the_date_goes_on() {
-        for (ms, expected) in [
-            (784_111_777_000, "Sun, 06 Nov 1994 08:49:37 GMT"),
-            (784_111_777_999, "Sun, 06 Nov 1994 08:49:37 GMT"),
-            (784_111_778_000, "Sun, 06 Nov 1994 08:49:38 GMT"),
-        ] {
-            let answer = Reply::no_content().to_http1(Moment::from_unix_ms(ms));
-            assert!(String::from_utf8(answer).unwrap().contains(expected), "{ms}");
         }
     }
 }

@@ -8,11 +8,13 @@ use super::{
     alarm::Alarm,
     cache::Cache,
     connections::Connections,
+    direct::Done,
     drain::{InFlight, SharedDrain},
     http2,
+    origins::Origins,
     plain_head::{Action, PlainHead, header_space},
     proxy::Edge,
-    refusal::{Refusal, to_http1_and_close},
+    refusal::Refusal,
     tls,
     visitor::peer,
 };
@@ -54,6 +56,9 @@ pub(super) struct Front {
     pub(super) proxy: Arc<HttpProxy<Edge>>,
     /// The proxy's, for what needs nothing else of it.
     pub(super) cache: Arc<Cache>,
+    pub(super) origins: Arc<Origins>,
+    /// What browsers are told by TLS.
+    pub(super) hsts: Option<HeaderValue>,
     /// Proxies in front, which say whom they speak for.
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) limits: Arc<ClientLimits>,
@@ -91,10 +96,18 @@ enum Plain {
     Events(Listener),
 }
 
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client {
+    pub(super) peer: Option<IpAddr>,
+    /// Whether they came by TLS.
+    pub(super) is_secure: bool,
+}
+
 /// A connection, as far as it has come.
 struct Visitor<'a> {
     stream: Stream,
-    peer: Option<IpAddr>,
+    client: Client,
     /// Requests that it has had.
     requests: u32,
     /// Who has just come is about to ask: the edge does not end before the first answer.
@@ -120,12 +133,13 @@ impl ServerApp for Front {
             .as_ref()
             .and_then(|digest| digest.local_addr())
             .and_then(|address| address.as_inet());
-        let mut sent_on = None;
+        let (mut sent_on, mut is_secure) = (None, false);
         if let Some(tls) = &self.tls {
             if local.is_some_and(|local| local.port() == tls.listen.port()) {
                 // What only some connections need is not carried along by all.
                 let secured = Box::pin(tls::accept(&tls.acceptor, stream));
                 stream = fast_timeout(self.limits.head_within, secured).await.ok()??;
+                is_secure = true;
             } else if tls.redirect {
                 sent_on = Some(tls.listen.port());
             }
@@ -137,7 +151,7 @@ impl ServerApp for Front {
         }
         let visitor = Visitor {
             stream,
-            peer,
+            client: Client { peer, is_secure },
             requests: 0,
             first: Some(self.drain.in_flight()),
             alarm: Alarm::after(self.limits.head_within),
@@ -207,16 +221,30 @@ impl Front {
             } else {
                 self.answer(&read)
             };
-            let answer = match plain {
-                None if self.is_last(&visitor.requests) || !self.may_be_kept(&read) => None,
-                None => Box::pin(self.kept(&read, visitor.peer)).await,
-                Some(Plain::Answer(answer)) => Some(answer),
-                // What only some requests need is not carried along by all.
-                Some(Plain::Join) => Box::pin(self.join(&read, visitor.peer)).await,
+            // What only some requests need is not carried along by all.
+            let done = match plain {
+                Some(Plain::Answer(answer)) => Some(Done::Answer(answer)),
                 Some(Plain::Events(listener)) => return Next::Events(listener),
+                Some(Plain::Join) => {
+                    let answer = Box::pin(self.join(&read, visitor.client.peer));
+                    answer.await.map(Done::Answer)
+                }
+                None if self.is_last(&visitor.requests) => None,
+                None => Box::pin(self.see_to(&mut visitor.stream, &read, visitor.client)).await,
             };
-            let Some(answer) = answer else {
-                return Box::pin(self.read_whole_head(&mut visitor.stream, read)).await;
+            let answer = match done {
+                None => return Box::pin(self.read_whole_head(&mut visitor.stream, read)).await,
+                Some(Done::Answered) => {
+                    visitor.first = None;
+                    read.clear();
+                    continue;
+                }
+                Some(Done::Answer(answer)) => answer,
+                Some(Done::Ended) => return Next::Closed,
+                Some(Done::LastAnswer(answer)) => {
+                    Box::pin(refuse(&mut visitor.stream, &answer)).await;
+                    return Next::Closed;
+                }
             };
             // The timer begins only if the answer cannot be sent at once.
             let sent = fast_timeout(self.limits.answer_within, send(&mut visitor.stream, &answer));
@@ -282,7 +310,7 @@ impl Front {
     async fn send_on(&self, mut visitor: Visitor<'_>, port: u16) {
         let read = BytesMut::with_capacity(HEAD_BYTES);
         let answer = match self.read_whole_head(&mut visitor.stream, read).await {
-            Next::Proxy(read) => to_http1_and_close(&elsewhere(&read, port)),
+            Next::Proxy(read) => elsewhere(&read, port).to_http1_and_close(),
             Next::Refused(refusal) => refusal.to_http1(),
             Next::Closed | Next::Events(_) => return,
         };

@@ -4,10 +4,13 @@ mod alarm;
 mod body;
 mod cache;
 mod connections;
+mod direct;
 mod drain;
 mod failing;
 mod forwarding;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use direct::fuzzing as direct_fuzzing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod http2;
@@ -21,6 +24,7 @@ mod sold_out;
 mod takeover;
 mod tls;
 mod to_origin;
+mod told;
 mod visitor;
 
 pub use cache::Cache;

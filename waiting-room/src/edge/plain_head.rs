@@ -1,9 +1,9 @@
 //! Recognises the requests that come by the ten thousand: a waiting shopper's poll, a join, and the wish to be told by
-//! events, plain and complete.
+//! events, and what those who are in ask of an origin, plain and complete.
 //!
-//! Only what every HTTP implementation reads in the same way is recognised. Whatever is odd in the least (a body, a
-//! second request behind the first, another version, a bare line feed, an upgrade …) is nothing for this path: the
-//! proxy gets it, byte for byte.
+//! Only what every HTTP implementation reads in the same way is recognised. Whatever is odd in the least (a body in
+//! pieces, a second request behind the first, another version, a bare line feed, an upgrade …) is nothing for this path:
+//! the proxy gets it, byte for byte.
 
 use crate::entrance::Head;
 use httparse::{Header, Request, Status};
@@ -84,7 +84,11 @@ impl<'a> PlainHead<'a> {
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let headers: &[Header<'a>] = request.headers;
-        (is_id && are_plain(headers, action)).then_some(Self {
+        let is_plain = match plain_length(headers).ok()? {
+            None => true,
+            Some(length) => action == Action::Join && length == b"0",
+        };
+        (is_id && is_plain).then_some(Self {
             action,
             room,
             headers,
@@ -92,28 +96,54 @@ impl<'a> PlainHead<'a> {
     }
 }
 
-/// A plain request to read something that is not ours.
+/// A plain request for something that is not ours.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PlainGet<'a> {
+pub(super) struct PlainRequest<'a> {
+    pub(super) method: &'a str,
     pub(super) target: &'a str,
     pub(super) headers: &'a [Header<'a>],
+    /// All of it.
+    pub(super) body: &'a [u8],
 }
 
-impl<'a> PlainGet<'a> {
+impl<'a> PlainRequest<'a> {
     /// The plain request that `bytes` are, if they are one from the first byte to the last.
     pub(super) fn read(bytes: &'a [u8], space: &'a mut HeaderSpace<'a>) -> Option<Self> {
-        let target = bytes.strip_prefix(b"GET ")?;
-        let is_ours = target.starts_with(PREFIX.as_bytes());
-        if !target.starts_with(b"/") || is_ours || !bytes.ends_with(b"\r\n\r\n") || has_bare_line_feed(bytes)
-        {
+        let mut request = Request::new(&mut []);
+        let Status::Complete(length) = request.parse_with_uninit_headers(bytes, space).ok()? else {
+            return None;
+        };
+        let (head, body) = bytes.split_at_checked(length)?;
+        if request.version != Some(1) || !head.ends_with(b"\r\n\r\n") || has_bare_line_feed(head) {
             return None;
         }
-        let mut request = Request::new(&mut []);
-        let read = request.parse_with_uninit_headers(bytes, space).ok()?;
-        let is_whole = read == Status::Complete(bytes.len()) && request.version == Some(1);
-        let (target, headers): (_, &[Header<'a>]) = (request.path?, request.headers);
-        (is_whole && are_plain(headers, Action::Poll)).then_some(Self { target, headers })
+        let (method, target, headers): (_, _, &[Header<'a>]) =
+            (request.method?, request.path?, request.headers);
+        // What comes before the method is skipped by the parser.
+        let begins = head.strip_prefix(method.as_bytes())?.starts_with(b" ");
+        let is_whole = match (method, plain_length(headers).ok()?) {
+            ("GET" | "DELETE" | "POST" | "PUT" | "PATCH", None) => body.is_empty(),
+            ("POST" | "PUT" | "PATCH", Some(said)) => read_length(said) == Some(body.len()),
+            _ => false,
+        };
+        let is_ours = !target.starts_with('/') || target.starts_with(PREFIX);
+        (begins && is_whole && !is_ours).then_some(Self {
+            method,
+            target,
+            headers,
+            body,
+        })
     }
+}
+
+/// Digits and nothing else, and not too many of them.
+fn read_length(said: &[u8]) -> Option<usize> {
+    let are_digits = (1..=9).contains(&said.len()) && said.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(said)
+        .ok()
+        .filter(|_| are_digits)?
+        .parse()
+        .ok()
 }
 
 impl Head for PlainHead<'_> {
@@ -127,10 +157,13 @@ fn is_named(header: &Header<'_>, name: &str) -> bool {
     header.name.eq_ignore_ascii_case(name)
 }
 
-/// Whether no header changes what the request is, or how long it is. `Connection: keep-alive` says nothing new and is
-/// allowed, and so is the one `Content-Length: 0` of a join.
-fn are_plain(headers: &[Header<'_>], action: Action) -> bool {
-    let (mut hosts, mut lengths) = (0, 0);
+/// Some header is not plain.
+struct Odd;
+
+/// What the headers say of the length of a body, if none of them changes what the request is. `Connection: keep-alive` says
+/// nothing new and is allowed.
+fn plain_length<'a>(headers: &[Header<'a>]) -> Result<Option<&'a [u8]>, Odd> {
+    let (mut hosts, mut length) = (0, None);
     for header in headers {
         // By length first: nearly every header of a browser is told apart by it.
         let plain = match header.name.len() {
@@ -142,19 +175,16 @@ fn are_plain(headers: &[Header<'_>], action: Action) -> bool {
             6 => !is_named(header, "expect"),
             7 => !is_named(header, "upgrade") && !is_named(header, "trailer"),
             10 => !is_named(header, "connection") || header.value.eq_ignore_ascii_case(b"keep-alive"),
-            14 if is_named(header, "content-length") => {
-                lengths += 1;
-                header.value == b"0"
-            }
+            14 if is_named(header, "content-length") => length.replace(header.value).is_none(),
             14 => !is_named(header, "http2-settings"),
             17 => !is_named(header, "transfer-encoding"),
             _ => true,
         };
         if !plain {
-            return false;
+            return Err(Odd);
         }
     }
-    hosts == 1 && lengths <= usize::from(action == Action::Join)
+    if hosts == 1 { Ok(length) } else { Err(Odd) }
 }
 
 /// A name or an address, with or without a port. The proxy refuses some others.
@@ -189,26 +219,86 @@ mod tests {
         assert_eq!(action(kept.as_bytes()), Some(Action::Poll));
     }
 
+    const GET: &str = "GET /products?a=b HTTP/1.1\r\nHost: shop\r\nCookie: a=1\r\ncookie: b=2\r\n\r\n";
+
+    /// Method, number of headers, and body of a plain request, if it is one.
+    fn request(text: &str) -> Option<(String, usize, String)> {
+        let mut space = header_space();
+        let read = PlainRequest::read(text.as_bytes(), &mut space)?;
+        assert_eq!(read.target, "/products?a=b");
+        let body = std::str::from_utf8(read.body).unwrap().to_owned();
+        Some((read.method.to_owned(), read.headers.len(), body))
+    }
+
+    fn post_with(header: &str) -> String {
+        GET.replace("GET", "POST")
+            .replace("Host", &format!("{header}\r\nHost"))
+    }
+
     #[test]
-    fn a_plain_read_is_recognised_and_nothing_odd() {
-        let plain = POLL.replace("/.waiting-room/demo/status", "/products?a=b");
-        let read = |text: &str| {
-            let mut space = header_space();
-            let read = PlainGet::read(text.as_bytes(), &mut space)?;
-            Some((read.target.to_owned(), read.headers.len()))
-        };
-        assert_eq!(read(&plain), Some(("/products?a=b".to_owned(), 3)));
+    fn a_plain_request_is_recognised() {
+        for (plain, method, headers, body) in [
+            (GET.to_owned(), "GET", 3, ""),
+            (GET.replace("GET", "DELETE"), "DELETE", 3, ""),
+            (GET.replace("GET", "POST"), "POST", 3, ""),
+            (post_with("Content-Length: 4") + "body", "POST", 4, "body"),
+            (post_with("Content-Length: 0"), "POST", 4, ""),
+            (
+                post_with("content-length: 0002").replace("POST", "PUT") + "\r\n",
+                "PUT",
+                4,
+                "\r\n",
+            ),
+            (
+                post_with("Content-Length: 4").replace("POST", "PATCH") + "\n\0\r ",
+                "PATCH",
+                4,
+                "\n\0\r ",
+            ),
+        ] {
+            let expected = (method.to_owned(), headers, body.to_owned());
+            assert_eq!(request(&plain), Some(expected), "{plain:?}");
+        }
+    }
+
+    #[test]
+    fn an_odd_request_is_left_to_the_proxy() {
         for odd in [
             POLL.to_owned(),
-            plain.replace("GET", "HEAD"),
-            plain.replace("GET /", "GET http://shop/"),
-            plain.replace("HTTP/1.1", "HTTP/1.0"),
-            plain.replace("Host", "Upgrade: websocket\r\nHost"),
-            plain.replace("Host", "Content-Length: 0\r\nHost"),
-            plain.replace("Host", "Connection: close\r\nHost"),
-            plain.clone() + "x",
+            GET.replace("GET", "HEAD"),
+            GET.replace("GET", "OPTIONS"),
+            GET.replace("GET", "get"),
+            GET.replace("GET /", "GET http://shop/"),
+            GET.replace("GET /products?a=b", "GET *"),
+            GET.replace("HTTP/1.1", "HTTP/1.0"),
+            GET.replace("Host", "Upgrade: websocket\r\nHost"),
+            GET.replace("Host", "Content-Length: 0\r\nHost"),
+            GET.replace("Host", "Connection: close\r\nHost"),
+            GET.replace("Host", "Expect: 100-continue\r\nHost"),
+            GET.replace("Host", "TE: trailers\r\nHost"),
+            GET.replace("Host: shop\r\n", "Host: shop\n"),
+            GET.replace("\r\n\r\n", "\n\n"),
+            format!("\r\n{GET}"),
+            GET.to_owned() + "x",
+            GET.to_owned() + GET,
+            GET.replace("GET", "POST") + "body",
+            post_with("Content-Length: 4"),
+            post_with("Content-Length: 4") + "bod",
+            post_with("Content-Length: 4") + "body?",
+            post_with("Content-Length: 4") + "body" + GET,
+            post_with("Content-Length: 4\r\nContent-Length: 4") + "body",
+            post_with("Content-Length: +4") + "body",
+            post_with("Content-Length: 4, 4") + "body",
+            post_with("Content-Length: 0x4") + "body",
+            post_with("Content-Length:"),
+            post_with("Content-Length: 00000000000000000004") + "body",
+            post_with("Transfer-Encoding: chunked") + "0\r\n\r\n",
+            post_with("Content-Length: 4\r\nTransfer-Encoding: chunked") + "body",
         ] {
-            assert_eq!(read(&odd), None, "{odd:?}");
+            assert_eq!(request(&odd), None, "{odd:?}");
+        }
+        for end in 0..GET.len() {
+            assert_eq!(request(&GET[..end]), None, "the first {end} bytes");
         }
     }
 

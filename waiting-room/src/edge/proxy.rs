@@ -9,7 +9,8 @@ use super::{
     origins::{NextStep, Origins, Refusal as NotAsked, Trip},
     refusal::Refusal,
     sold_out,
-    to_origin::{self, SESSION_HEADER},
+    to_origin::{self, SESSION_ENDS, SESSION_HEADER},
+    told,
     visitor::{peer, read_form, sends_form},
 };
 use crate::{
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use contract::Problem;
 use http::{
     HeaderValue,
-    header::{HOST, SET_COOKIE, STRICT_TRANSPORT_SECURITY},
+    header::{HOST, STRICT_TRANSPORT_SECURITY},
 };
 use ipnet::IpNet;
 use pingora_cache::{CacheKey, RespCacheable};
@@ -317,8 +318,8 @@ impl ProxyHttp for Edge {
         self.cache.tell(session, response, &visit.caching)?;
         if let Some(admitted) = &visit.passage.admitted {
             let said = response.remove_header(&SESSION_HEADER);
-            if said.is_some_and(|value| value == "end") {
-                self.end(admitted).await;
+            if said.is_some_and(|value| value == SESSION_ENDS) {
+                admitted.end().await;
                 visit.passage.end();
             }
         }
@@ -396,23 +397,16 @@ impl Edge {
         Ok(true)
     }
 
-    /// Gives somebody what the edge has to tell them beside the answer: their quotas, what they come in with the next
-    /// time, and that they are to come by TLS.
+    /// Gives somebody what the edge has to tell them beside the answer.
     fn hand_over(&self, passage: &Passage, session: &Session, response: &mut ResponseHeader) -> Result<()> {
-        if let Some(hsts) = self.clients.hsts.as_ref().filter(|_| is_secure(session)) {
-            response.insert_header(STRICT_TRANSPORT_SECURITY, hsts)?;
-        }
-        for (name, value) in &passage.limits {
-            response.append_header(name.clone(), value.clone())?;
-        }
-        let Some(admitted) = &passage.admitted else {
-            return Ok(());
-        };
-        for cookie in &passage.cookies {
-            response.append_header(SET_COOKIE, cookie.clone())?;
-        }
-        if admitted.is_new && session.req_header().headers.contains_key(PASS_HEADER) {
-            response.insert_header(PASS_HEADER, &admitted.pass)?;
+        let hsts = self.clients.hsts.as_ref().filter(|_| is_secure(session));
+        let shows_pass = session.req_header().headers.contains_key(PASS_HEADER);
+        for (name, value) in told::beside(passage, shows_pass, hsts) {
+            if told::replaces(&name) {
+                response.insert_header(name, value)?;
+            } else {
+                response.append_header(name, value)?;
+            }
         }
         Ok(())
     }
@@ -424,18 +418,6 @@ impl Edge {
             None => reply,
         };
         write(session, reply).await
-    }
-
-    async fn end(&self, admitted: &crate::gate::Admitted) {
-        let Some(view) = admitted.room.view().clone() else {
-            return;
-        };
-        if let Err(error) = admitted.room.end(&view, admitted.session).await {
-            tracing::warn!(
-                error = format!("{:#}", anyhow::Error::from(error)),
-                "a session could not be ended"
-            );
-        }
     }
 }
 

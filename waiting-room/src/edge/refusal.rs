@@ -75,7 +75,7 @@ impl Refusal {
 
     /// The same as a whole answer of HTTP/1.1, after which the connection ends.
     pub(super) fn to_http1(self) -> Vec<u8> {
-        to_http1_and_close(&self.reply())
+        self.reply().to_http1_and_close()
     }
 
     fn title(self) -> &'static str {
@@ -92,19 +92,4 @@ impl Refusal {
             Self::AddressFull => "Too many are connected from this address",
         }
     }
-}
-
-/// An answer after which the connection ends.
-pub(super) fn to_http1_and_close(reply: &Reply) -> Vec<u8> {
-    let reason = reply.status.canonical_reason().unwrap_or_default();
-    let mut text = format!("HTTP/1.1 {} {reason}\r\n", reply.status.as_u16()).into_bytes();
-    for (name, value) in &reply.headers {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            text.extend_from_slice(part);
-        }
-    }
-    let length = reply.body.len();
-    text.extend_from_slice(format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes());
-    text.extend_from_slice(&reply.body);
-    text
 }

@@ -113,15 +113,16 @@ fn add_services(server: &mut Server, config: &Config, parts: Parts) -> anyhow::R
         drain,
     } = parts;
     let limits = Arc::new(config.clients.clone());
+    let hsts = config.tls.as_ref().and_then(hsts);
     let edge = Edge {
         gate: Arc::clone(&gate),
         cache: Arc::clone(&cache),
-        origins,
+        origins: Arc::clone(&origins),
         trusted_proxies: config.trusted_proxies.clone(),
         clients: Clients {
             limits: Arc::clone(&limits),
             drain: Arc::clone(&drain),
-            hsts: config.tls.as_ref().and_then(hsts),
+            hsts: hsts.clone(),
         },
     };
     let mut proxy = HttpProxy::new(edge, Arc::clone(&server.configuration));
@@ -131,6 +132,8 @@ fn add_services(server: &mut Server, config: &Config, parts: Parts) -> anyhow::R
     let front = Front {
         gate,
         cache,
+        origins,
+        hsts,
         trusted_proxies: config.trusted_proxies.clone(),
         proxy: Arc::new(proxy),
         limits,

@@ -38,17 +38,20 @@ pub(super) async fn answer(
     passage: &Passage,
     body_within: Duration,
 ) -> Result<Option<Reply>> {
-    let Some(room) = passage.admitted.as_ref().map(|admitted| &admitted.room) else {
+    if wanted(passage, session.req_header()).is_none() {
         return Ok(None);
-    };
-    let Some(product) = sold_out_product(room, session.req_header()) else {
-        return Ok(None);
-    };
+    }
     let Ok(body) = tokio::time::timeout(body_within, read(session)).await else {
         return Ok(Some(Refusal::BodySlow.reply()));
     };
-    if !names(&body?, product) {
-        return Ok(None);
+    Ok(reply(passage, session.req_header(), &body?))
+}
+
+/// The same, for a request whose body is there.
+pub(super) fn reply(passage: &Passage, request: &Parts, body: &[u8]) -> Option<Reply> {
+    let (room, product) = wanted(passage, request)?;
+    if !names(body, product) {
+        return None;
     }
     metrics::counter!("waiting_room_orders_sold_out_total", "room" => room.config.id.to_string())
         .increment(1);
@@ -61,9 +64,13 @@ pub(super) async fn answer(
         .iter()
         .fold(Reply::problem(&problem), Reply::with_cookie);
     let limits = passage.limits.iter().cloned();
-    Ok(Some(
-        limits.fold(reply, |reply, (name, value)| reply.with(name, value)),
-    ))
+    Some(limits.fold(reply, |reply, (name, value)| reply.with(name, value)))
+}
+
+/// The room and the product of it that is gone, if this request may be an order that is answered here.
+fn wanted<'a>(passage: &'a Passage, request: &Parts) -> Option<(&'a Room, &'a str)> {
+    let room = &passage.admitted.as_ref()?.room;
+    Some((room, sold_out_product(room, request)?))
 }
 
 /// What the room sells, if this request may be an order that is answered here.

@@ -7,8 +7,10 @@ use pingora_http::RequestHeader;
 
 /// Everything that begins so is said by the edge; visitors' own copies are dropped.
 const OURS: &[u8] = b"waiting-room-";
-/// The session, for an origin that does not read the pass. From an origin, `Waiting-Room-Session: end` ends it.
+/// The session, for an origin that does not read the pass.
 pub(super) const SESSION_HEADER: HeaderName = HeaderName::from_static("waiting-room-session");
+/// The same from an origin ends it.
+pub(super) const SESSION_ENDS: &str = "end";
 /// The room, likewise.
 const ROOM_HEADER: HeaderName = HeaderName::from_static("waiting-room-room");
 /// What only the edge and its origins know.

@@ -17,7 +17,10 @@ mod entrance;
 mod request;
 mod tokens;
 
-pub use crate::edge::fuzzing::{head, request};
+pub use crate::edge::{
+    direct_fuzzing::answer,
+    fuzzing::{direct, head, request},
+};
 pub use config::config;
 pub use entrance::{invitation, proof};
 pub use request::{cookies, path};
@@ -70,9 +73,11 @@ mod tests {
 
     #[test]
     fn every_kept_input_keeps_every_promise() {
-        let targets: [Target; 9] = [
+        let targets: [Target; 11] = [
             ("head", super::head),
             ("request", super::request),
+            ("direct", super::direct),
+            ("answer", super::answer),
             ("ticket", super::ticket),
             ("pass", super::pass),
             ("proof", super::proof),

@@ -71,6 +71,21 @@ impl Passage {
     }
 }
 
+impl Admitted {
+    /// The origin has said that this session is over: its place is free for the next.
+    pub(crate) async fn end(&self) {
+        let Some(view) = self.room.view().clone() else {
+            return;
+        };
+        if let Err(error) = self.room.end(&view, self.session).await {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::from(error)),
+                "a session could not be ended"
+            );
+        }
+    }
+}
+
 impl std::fmt::Debug for Room {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Room")

@@ -4,6 +4,7 @@
 use super::{Gate, place::place};
 use crate::{
     entrance::Head,
+    http1::Http1,
     reply::Reply,
     rooms::{ListenerCount, Room},
 };
@@ -80,12 +81,12 @@ impl Listener {
 
     /// The same as the head of an HTTP/1.1 answer that goes on until the connection ends.
     pub fn http1_head() -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} OK\r\n", StatusCode::OK.as_u16());
+        let mut head = Http1::new(StatusCode::OK);
         for (name, value) in Self::head() {
-            head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+            head.field(name.as_str(), value.as_bytes());
         }
-        head.push_str("connection: close\r\n\r\n");
-        head.into_bytes()
+        head.stays_open(false);
+        head.end(b"")
     }
 
     /// The event that is due now, and when the next one is. Nothing when the line is over because another has begun, nor

@@ -14,6 +14,7 @@ mod bad_input;
 mod cache;
 mod clients;
 mod connections;
+mod direct;
 mod draws;
 mod entrance;
 mod events;

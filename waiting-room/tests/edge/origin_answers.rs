@@ -3,25 +3,33 @@
 
 use crate::{
     harness::SOON,
-    origins::{Shop, UNCHECKED, UNJUDGED, problem},
+    origins::{Shop, UNCHECKED, UNJUDGED, Way, by_both_ways, problem},
     rough_server::{Manner, RoughServer},
 };
 use reqwest::StatusCode;
 use std::time::Duration;
 use testbed::eventually;
 
-#[tokio::test]
-async fn an_origin_that_is_silent_is_given_up_in_time() {
+by_both_ways! {
+    an_origin_that_is_silent_is_given_up_in_time
+    an_answer_that_takes_for_ever_is_ended
+    nonsense_from_an_origin_is_a_problem_and_never_a_hang
+    a_post_that_may_have_been_received_is_never_sent_again
+    an_idle_connection_that_has_died_fails_no_get_and_repeats_no_post
+    what_was_not_sent_goes_to_another_server_whatever_it_is
+}
+
+async fn an_origin_that_is_silent_is_given_up_in_time(way: Way) {
     let (silent, well) = (RoughServer::up().await, RoughServer::up().await);
     silent.behaves(Manner::Silent);
     let more = format!("timeouts = {{ silence_seconds = 1 }}\n{UNCHECKED}{UNJUDGED}");
-    let alone = Shop::of(&[&silent], &more).await;
+    let alone = Shop::of(&[&silent], way, &more).await;
     problem(alone.get().await, 504).await;
     problem(alone.post().await, 504).await;
     assert_eq!((silent.count("GET"), silent.count("POST")), (1, 1));
     alone.line_is_as_it_was().await;
     // Another server answers in its place.
-    let both = Shop::of(&[&silent, &well], &more).await;
+    let both = Shop::of(&[&silent, &well], way, &more).await;
     for _ in 0..2 {
         assert_eq!(both.get().await.status(), StatusCode::OK);
     }
@@ -29,12 +37,11 @@ async fn an_origin_that_is_silent_is_given_up_in_time() {
     silent.was_asked_by_nobody_without_pass();
 }
 
-#[tokio::test]
-async fn an_answer_that_takes_for_ever_is_ended() {
+async fn an_answer_that_takes_for_ever_is_ended(way: Way) {
     let server = RoughServer::up().await;
     server.behaves(Manner::Drips);
     let more = format!("timeouts = {{ whole_seconds = 1 }}\n{UNCHECKED}");
-    let shop = Shop::of(&[&server], &more).await;
+    let shop = Shop::of(&[&server], way, &more).await;
     let mut answer = shop.get().await;
     let ended = async || {
         server.goes_on();
@@ -48,11 +55,10 @@ async fn an_answer_that_takes_for_ever_is_ended() {
     assert_eq!(shop.get().await.text().await.unwrap(), "the shop");
 }
 
-#[tokio::test]
-async fn nonsense_from_an_origin_is_a_problem_and_never_a_hang() {
+async fn nonsense_from_an_origin_is_a_problem_and_never_a_hang(way: Way) {
     let server = RoughServer::up().await;
     let more = format!("timeouts = {{ silence_seconds = 2 }}\nretries = 0\n{UNCHECKED}{UNJUDGED}");
-    let shop = Shop::of(&[&server], &more).await;
+    let shop = Shop::of(&[&server], way, &more).await;
     for manner in [
         Manner::Raw("who is there?\r\n\r\n"),
         Manner::Raw("HTTP/1.1 abc OK\r\n\r\n"),
@@ -79,12 +85,7 @@ async fn nonsense_from_an_origin_is_a_problem_and_never_a_hang() {
         Manner::Raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"),
     ] {
         server.behaves(manner);
-        let answer = shop
-            .edge
-            .get("/page")
-            .header("Waiting-Room-Pass", &shop.pass)
-            .send()
-            .await;
+        let answer = shop.try_to_get().await;
         let body = match answer {
             Ok(answer) if answer.status() == 200 => answer.bytes().await.ok(),
             _ => None,
@@ -100,11 +101,10 @@ async fn nonsense_from_an_origin_is_a_problem_and_never_a_hang() {
     shop.line_is_as_it_was().await;
 }
 
-#[tokio::test]
-async fn a_post_that_may_have_been_received_is_never_sent_again() {
+async fn a_post_that_may_have_been_received_is_never_sent_again(way: Way) {
     let (one, other) = (RoughServer::up().await, RoughServer::up().await);
     let more = format!("timeouts = {{ silence_seconds = 1 }}\nretries = 5\n{UNCHECKED}{UNJUDGED}");
-    let shop = Shop::of(&[&one, &other], &more).await;
+    let shop = Shop::of(&[&one, &other], way, &more).await;
     let mut posted = 0;
     for manner in [
         Manner::HangsUp,
@@ -125,11 +125,10 @@ async fn a_post_that_may_have_been_received_is_never_sent_again() {
     }
 }
 
-#[tokio::test]
-async fn an_idle_connection_that_has_died_fails_no_get_and_repeats_no_post() {
+async fn an_idle_connection_that_has_died_fails_no_get_and_repeats_no_post(way: Way) {
     let server = RoughServer::up().await;
     server.behaves(Manner::WellOnce);
-    let shop = Shop::of(&[&server], &format!("{UNCHECKED}{UNJUDGED}")).await;
+    let shop = Shop::of(&[&server], way, &format!("{UNCHECKED}{UNJUDGED}")).await;
     for _ in 0..3 {
         assert_eq!(shop.get().await.status(), StatusCode::OK);
     }
@@ -141,10 +140,9 @@ async fn an_idle_connection_that_has_died_fails_no_get_and_repeats_no_post() {
     assert_eq!(server.count("POST"), 4);
 }
 
-#[tokio::test]
-async fn what_was_not_sent_goes_to_another_server_whatever_it_is() {
+async fn what_was_not_sent_goes_to_another_server_whatever_it_is(way: Way) {
     let (gone, well) = (RoughServer::up().await, RoughServer::up().await);
-    let shop = Shop::of(&[&gone, &well], &format!("{UNCHECKED}{UNJUDGED}")).await;
+    let shop = Shop::of(&[&gone, &well], way, &format!("{UNCHECKED}{UNJUDGED}")).await;
     gone.goes_down().await;
     for _ in 0..6 {
         assert_eq!(shop.post().await.status(), StatusCode::OK);

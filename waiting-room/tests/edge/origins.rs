@@ -7,7 +7,7 @@ use crate::{
     rough_server::{Manner, RoughServer},
 };
 use futures::future::join_all;
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use std::{
     net::Ipv4Addr,
@@ -20,24 +20,58 @@ pub const UNCHECKED: &str = "health = { path = \"/health\", every_ms = 3600000 }
 /// Nobody is left out or alone for what they do.
 pub const UNJUDGED: &str = "ejection = { failures = 0 }\nbreaker = { enabled = false }\n";
 
+/// The ways of a request to its origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// That of plain requests.
+    Direct,
+    /// That of all others.
+    Proxy,
+}
+
+/// The same tests for either way.
+macro_rules! by_both_ways {
+    ($($test:ident)*) => {
+        mod direct {
+            $(#[tokio::test] async fn $test() { super::$test(crate::origins::Way::Direct).await; })*
+        }
+        mod by_the_proxy {
+            $(#[tokio::test] async fn $test() { super::$test(crate::origins::Way::Proxy).await; })*
+        }
+    };
+}
+pub(crate) use by_both_ways;
+
+by_both_ways! {
+    an_origin_that_is_down_costs_nobody_a_place
+    a_server_that_flaps_fails_nobody_whom_another_could_answer
+    one_of_three_servers_that_dies_under_load_loses_no_get
+    the_breaker_opens_and_closes
+    an_origin_gets_no_more_at_once_than_it_may
+    a_server_that_fails_shoppers_is_left_out_though_its_checks_are_well
+    a_client_stays_with_its_server_while_it_is_well
+    traffic_follows_a_name_without_a_restart
+}
+
 /// An edge in front of servers, somebody who is in, and somebody who waits.
 pub struct Shop {
     pub edge: Edge,
     pub pass: String,
     waiting: String,
+    way: Way,
     _config: ConfigFile,
 }
 
 impl Shop {
-    pub async fn of(servers: &[&RoughServer], more: &str) -> Self {
+    pub async fn of(servers: &[&RoughServer], way: Way, more: &str) -> Self {
         let addresses: Vec<String> = servers
             .iter()
             .map(|server| format!("\"http://{}\"", server.address))
             .collect();
-        Self::at(&addresses.join(", "), more).await
+        Self::at(&addresses.join(", "), way, more).await
     }
 
-    async fn at(addresses: &str, more: &str) -> Self {
+    async fn at(addresses: &str, way: Way, more: &str) -> Self {
         let config = ConfigFile::new(&format!(
             "[[origin]]\nname = \"shop\"\naddresses = [{addresses}]\n{more}\n\
              [[room]]\nid = \"demo\"\nusers_per_minute = 60000\nmax_active = 1\n"
@@ -50,17 +84,33 @@ impl Shop {
             edge,
             pass,
             waiting,
+            way,
             _config: config,
         }
     }
 
     pub async fn get(&self) -> Response {
-        self.edge.with_pass("/page", &self.pass).await
+        self.try_to_get().await.unwrap()
+    }
+
+    pub async fn try_to_get(&self) -> reqwest::Result<Response> {
+        self.send(self.edge.get("/page")).await
     }
 
     pub async fn post(&self) -> Response {
-        let post = self.edge.post("/order").header("Waiting-Room-Pass", &self.pass);
-        post.body("one boot").send().await.unwrap()
+        let post = self.edge.post("/order").body("one boot");
+        self.send(post).await.unwrap()
+    }
+
+    /// Sends a request of somebody who is in.
+    async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        let request = request.header("Waiting-Room-Pass", &self.pass);
+        let request = match self.way {
+            Way::Direct => request,
+            // What is said of the connection is not plain.
+            Way::Proxy => request.header("TE", "trailers"),
+        };
+        request.send().await
     }
 
     /// What happened to the origin has moved nobody in the line, and let nobody past it.
@@ -103,10 +153,9 @@ pub async fn problem(answer: Response, status: u16) -> Value {
     problem
 }
 
-#[tokio::test]
-async fn an_origin_that_is_down_costs_nobody_a_place() {
+async fn an_origin_that_is_down_costs_nobody_a_place(way: Way) {
     let server = RoughServer::up().await;
-    let shop = Shop::of(&[&server], "health = { path = \"/health\", every_ms = 100 }").await;
+    let shop = Shop::of(&[&server], way, "health = { path = \"/health\", every_ms = 100 }").await;
     server.goes_down().await;
     let unwell = async || {
         let answer = shop.get().await;
@@ -123,11 +172,11 @@ async fn an_origin_that_is_down_costs_nobody_a_place() {
     server.was_asked_by_nobody_without_pass();
 }
 
-#[tokio::test]
-async fn a_server_that_flaps_fails_nobody_whom_another_could_answer() {
+async fn a_server_that_flaps_fails_nobody_whom_another_could_answer(way: Way) {
     let (steady, flapping) = (RoughServer::up().await, RoughServer::up().await);
     let shop = Shop::of(
         &[&steady, &flapping],
+        way,
         "health = { path = \"/health\", every_ms = 100 }\nejection = { seconds = 1, seconds_max = 1 }",
     )
     .await;
@@ -141,8 +190,7 @@ async fn a_server_that_flaps_fails_nobody_whom_another_could_answer() {
     shop.line_is_as_it_was().await;
 }
 
-#[tokio::test]
-async fn one_of_three_servers_that_dies_under_load_loses_no_get() {
+async fn one_of_three_servers_that_dies_under_load_loses_no_get(way: Way) {
     let servers = [
         RoughServer::up().await,
         RoughServer::up().await,
@@ -150,6 +198,7 @@ async fn one_of_three_servers_that_dies_under_load_loses_no_get() {
     ];
     let shop = Shop::of(
         &[&servers[0], &servers[1], &servers[2]],
+        way,
         "balance = \"least_requests\"\nhealth_path = \"/health\"",
     )
     .await;
@@ -165,12 +214,11 @@ async fn one_of_three_servers_that_dies_under_load_loses_no_get() {
     }
 }
 
-#[tokio::test]
-async fn the_breaker_opens_and_closes() {
+async fn the_breaker_opens_and_closes(way: Way) {
     let server = RoughServer::up().await;
     let more =
         format!("{UNCHECKED}retries = 0\nbreaker = {{ requests_min = 5, open_seconds = 1, trials = 2 }}\n");
-    let shop = Shop::of(&[&server], &more).await;
+    let shop = Shop::of(&[&server], way, &more).await;
     server.behaves(Manner::Status(503));
     for _ in 0..5 {
         let answer = shop.get().await;
@@ -197,11 +245,10 @@ async fn the_breaker_opens_and_closes() {
     server.was_asked_by_nobody_without_pass();
 }
 
-#[tokio::test]
-async fn an_origin_gets_no_more_at_once_than_it_may() {
+async fn an_origin_gets_no_more_at_once_than_it_may(way: Way) {
     let server = RoughServer::up().await;
     server.behaves(Manner::Held);
-    let shop = Shop::of(&[&server], &format!("{UNCHECKED}requests_max = 2\n")).await;
+    let shop = Shop::of(&[&server], way, &format!("{UNCHECKED}requests_max = 2\n")).await;
     let third = async {
         eventually(SOON, "two are under way", async || server.count("GET") == 2).await;
         let refused = problem(shop.get().await, 503).await;
@@ -217,12 +264,12 @@ async fn an_origin_gets_no_more_at_once_than_it_may() {
     assert_eq!(shop.get().await.status(), StatusCode::OK, "there is room again");
 }
 
-#[tokio::test]
-async fn a_server_that_fails_shoppers_is_left_out_though_its_checks_are_well() {
+async fn a_server_that_fails_shoppers_is_left_out_though_its_checks_are_well(way: Way) {
     let (bad, good) = (RoughServer::up().await, RoughServer::up().await);
     bad.behaves(Manner::Status(502));
     let shop = Shop::of(
         &[&bad, &good],
+        way,
         &format!("{UNCHECKED}ejection = {{ failures = 3, seconds = 3600, seconds_max = 3600 }}\n"),
     )
     .await;
@@ -237,11 +284,10 @@ async fn a_server_that_fails_shoppers_is_left_out_though_its_checks_are_well() {
     assert!((shop.metric(&ejected).await - 1.0).abs() < f64::EPSILON);
 }
 
-#[tokio::test]
-async fn a_client_stays_with_its_server_while_it_is_well() {
+async fn a_client_stays_with_its_server_while_it_is_well(way: Way) {
     let (one, other) = (RoughServer::up().await, RoughServer::up().await);
     let more = format!("balance = \"client_hash\"\n{UNCHECKED}");
-    let shop = Shop::of(&[&one, &other], &more).await;
+    let shop = Shop::of(&[&one, &other], way, &more).await;
     for _ in 0..6 {
         shop.get().await;
     }
@@ -256,8 +302,7 @@ async fn a_client_stays_with_its_server_while_it_is_well() {
     assert_eq!(fallback.count("GET"), 1);
 }
 
-#[tokio::test]
-async fn traffic_follows_a_name_without_a_restart() {
+async fn traffic_follows_a_name_without_a_restart(way: Way) {
     let (here, there) = (Ipv4Addr::new(127, 0, 0, 1), Ipv4Addr::new(127, 0, 0, 2));
     let names = NameServer::start(&[here]).await;
     let old = RoughServer::up().await;
@@ -266,7 +311,12 @@ async fn traffic_follows_a_name_without_a_restart() {
         "resolver = \"{}\"\nresolve_seconds = 1\nhealth_path = \"/health\"\n",
         names.address
     );
-    let shop = Shop::at(&format!("\"http://shop.test:{}\"", old.address.port()), &more).await;
+    let shop = Shop::at(
+        &format!("\"http://shop.test:{}\"", old.address.port()),
+        way,
+        &more,
+    )
+    .await;
     assert_eq!(shop.get().await.status(), StatusCode::OK);
     assert_eq!(old.count("GET"), 1);
     assert!(
@@ -296,6 +346,7 @@ async fn a_conversation_passes_through() {
     server.behaves(Manner::Upgrades);
     let shop = Shop::of(
         &[&server],
+        Way::Proxy,
         &format!("{UNCHECKED}timeouts = {{ whole_seconds = 1 }}\n"),
     )
     .await;

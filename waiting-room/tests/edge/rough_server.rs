@@ -33,6 +33,8 @@ pub enum Manner {
     Drips,
     /// Well, once the test says so.
     Held,
+    /// Well, with a body of [`RoughServer::LONG`] bytes.
+    Long,
     /// Whatever comes is sent back, as by a WebSocket.
     Upgrades,
 }
@@ -60,6 +62,8 @@ struct State {
 }
 
 impl RoughServer {
+    pub const LONG: usize = 8 * 1024 * 1024;
+
     pub async fn up() -> Self {
         Self::up_at(free_address()).await
     }
@@ -185,6 +189,11 @@ impl State {
                 let mut said = self.said_go_on.subscribe();
                 said.wait_for(|times| *times > 0).await.ok()?;
                 stream.write_all(&well("at last")).await.ok()
+            }
+            Manner::Long => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", RoughServer::LONG);
+                stream.write_all(head.as_bytes()).await.ok()?;
+                stream.write_all(&vec![b'x'; RoughServer::LONG]).await.ok()
             }
             Manner::Upgrades => {
                 // Pingora takes a 101 that is there before it has noted the end of the request for the end of both.

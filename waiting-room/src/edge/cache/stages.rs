@@ -5,6 +5,7 @@ use super::{
     answer::{self, CACHE_STATUS, Source},
     stored::{Stored, Windows, seconds_until, unix_ms},
 };
+use crate::http1::Http1;
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, StatusCode,
@@ -15,9 +16,6 @@ use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use std::sync::Arc;
-
-/// Room for the head of an answer that is kept.
-const HEAD_BYTES: usize = 1_024;
 
 /// Who asks, when the edge asks for itself.
 const ASKED_BY: HeaderValue = HeaderValue::from_static("waiting-room");
@@ -87,22 +85,11 @@ impl Cache {
         ];
         let kept = stored.header.headers.iter();
         let told = ours.iter().chain(beside).map(|(name, value)| (name, value));
-        let status = stored.header.status;
-        let mut answer = Vec::with_capacity(stored.body.len() + HEAD_BYTES);
-        answer.extend_from_slice(b"HTTP/1.1 ");
-        answer.extend_from_slice(status.as_str().as_bytes());
-        answer.push(b' ');
-        answer.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-        answer.extend_from_slice(b"\r\n");
+        let mut answer = Http1::new(stored.header.status);
         for (name, value) in kept.chain(told) {
-            answer.extend_from_slice(name.as_str().as_bytes());
-            answer.extend_from_slice(b": ");
-            answer.extend_from_slice(value.as_bytes());
-            answer.extend_from_slice(b"\r\n");
+            answer.field(name.as_str(), value.as_bytes());
         }
-        answer.extend_from_slice(b"\r\n");
-        answer.extend_from_slice(&stored.body);
-        answer
+        answer.end(&stored.body)
     }
 
     fn head(&self, stored: &Stored) -> ResponseHeader {

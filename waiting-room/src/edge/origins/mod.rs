@@ -1,5 +1,6 @@
 //! Origins: a set that requests find theirs in by its name, and that is replaced as a whole while they pass.
 
+mod connection;
 mod names;
 mod origin;
 mod report;
@@ -7,6 +8,7 @@ mod server;
 mod trip;
 mod watch;
 
+pub(super) use connection::{Connection, ServerToAsk};
 pub use report::{BreakerReport, OriginReport, ServerReport, ServerState};
 pub(super) use trip::{NextStep, Refusal, Trip};
 
@@ -97,6 +99,11 @@ impl Origins {
         set.iter()
             .map(|running| OriginReport::of(&running.origin, now))
             .collect()
+    }
+
+    /// Whether the origin of this name is spoken to without TLS.
+    pub(super) fn is_plain(&self, name: Option<&str>) -> bool {
+        self.find(name).is_none_or(|origin| !origin.config.tls)
     }
 
     /// The origin of this name; the first, if none is named.

@@ -1,6 +1,6 @@
 //! One server of an origin: how it is reached, and what is known of it.
 
-use super::origin::locked;
+use super::{connection::Idle, origin::locked};
 use crate::config::{self, Address};
 use metrics::{Counter, counter};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -22,6 +22,8 @@ pub(super) struct Server {
     /// What outlives a change of the config.
     pub(super) known: Arc<Known>,
     pub(super) counts: Counts,
+    /// What is not Pingora's to keep.
+    pub(super) idle: Idle,
 }
 
 /// What is known of a server.
@@ -49,6 +51,7 @@ impl Server {
     pub(super) fn new(origin: &str, at: SocketAddr, address: Address, known: Arc<Known>) -> Self {
         Self {
             counts: Counts::of(origin, &address.authority()),
+            idle: Idle::default(),
             at,
             address,
             known,

@@ -2,8 +2,9 @@
 
 use super::{
     Origins,
+    connection::{IDLE, ServerToAsk},
     origin::{Origin, locked},
-    server::UnderWay,
+    server::{Server, UnderWay},
 };
 use metrics::counter;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -130,25 +131,44 @@ impl Trip {
         asked.map(Some).map_err(Refusal::LeftAlone)
     }
 
-    /// The next server to ask. `wait` is how long the visitor allows the origin to take in addition.
+    /// The next server to ask, by Pingora. `wait` is how long the visitor allows the origin to take in addition.
     pub(in crate::edge) fn next(&mut self, upgrades: bool, wait: Duration) -> Result<HttpPeer, Refusal> {
-        let server = self
-            .origin
-            .choose(self.client, &self.tried)
-            .ok_or(Refusal::NoServer)?;
-        self.tried.push(server.at);
+        let server = self.next_server()?;
         let (config, timeouts) = (&self.origin.config, &self.origin.config.timeouts);
         let mut peer = server.peer(config.tls, timeouts);
         let silence = if upgrades {
             timeouts.upgraded_silence
         } else {
-            (timeouts.silence + wait).min(self.left())
+            self.silence(wait)
         };
         peer.options.read_timeout = Some(silence);
         peer.options.write_timeout = Some(timeouts.silence);
-        peer.options.idle_timeout = Some(Duration::from_secs(60));
-        self.at = Some(server.begin());
+        peer.options.idle_timeout = Some(IDLE);
         Ok(peer)
+    }
+
+    /// The next server to ask, without Pingora.
+    pub(in crate::edge) fn next_direct(&mut self, wait: Duration) -> Result<ServerToAsk, Refusal> {
+        Ok(ServerToAsk {
+            server: self.next_server()?,
+            connect_within: self.origin.config.timeouts.connect,
+            silence: self.silence(wait),
+        })
+    }
+
+    fn next_server(&mut self) -> Result<Arc<Server>, Refusal> {
+        let server = self
+            .origin
+            .choose(self.client, &self.tried)
+            .ok_or(Refusal::NoServer)?;
+        self.tried.push(server.at);
+        self.at = Some(server.begin());
+        Ok(server)
+    }
+
+    /// How long the server may say nothing.
+    fn silence(&self, wait: Duration) -> Duration {
+        (self.origin.config.timeouts.silence + wait).min(self.left())
     }
 
     /// The `Host` that the origin is asked for instead of the visitor's.

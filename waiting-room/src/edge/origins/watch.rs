@@ -31,6 +31,7 @@ pub(super) async fn check(origin: Arc<Origin>) {
     loop {
         ticks.tick().await;
         let servers = origin.servers();
+        servers.iter().for_each(|server| server.idle.close_old());
         let checked = servers.iter().filter_map(|server| {
             let check = checks.get(&server.address)?;
             Some(check_one(&origin, server, check))
