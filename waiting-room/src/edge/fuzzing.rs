@@ -3,12 +3,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::missing_panics_doc,
     reason = "a broken promise is told by a panic"
 )]
 
-use super::plain_head::{Action, PlainHead, PlainRequest, header_space};
+use super::plain_head::{Action, PlainHead, header_space};
 use crate::entrance::Head;
 use bytes::BytesMut;
 use http::{
@@ -23,7 +22,7 @@ use tokio::{
 };
 use waiting_room_domain::{HeadLimits, HeadRead, read_head};
 
-const LIMITS: HeadLimits = HeadLimits {
+pub(super) const LIMITS: HeadLimits = HeadLimits {
     bytes: 4_096,
     target_bytes: 1_024,
     headers: 32,
@@ -45,7 +44,8 @@ const ASKED: [&str; 12] = [
     "waiting-room-invitation",
 ];
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().build().unwrap());
+pub(super) static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().unwrap());
 
 /// Reads a head. What the fast path takes for itself is, for the proxy behind it, one request with the same method, path
 /// and headers, from the first byte to the last.
@@ -62,35 +62,6 @@ pub fn head(bytes: &[u8]) {
     let path = format!("/.waiting-room/{}/{suffix}", plain.room);
     by_lines(bytes, method, &path);
     RUNTIME.block_on(by_the_proxy(bytes, &plain, method, &path));
-}
-
-/// Reads a whole request. What goes to its origin directly would be, for the proxy, one request with the same method, target,
-/// headers and body.
-pub fn direct(bytes: &[u8]) {
-    let mut space = header_space();
-    let Some(plain) = PlainRequest::read(bytes, &mut space) else {
-        return;
-    };
-    let head = bytes.len() - plain.body.len();
-    let Some(session) = RUNTIME.block_on(as_the_proxy(&bytes[..head])) else {
-        panic!("it is no request for the proxy");
-    };
-    let request = session.req_header();
-    assert_eq!(request.method.as_str(), plain.method);
-    assert_eq!(request.raw_path(), plain.target.as_bytes());
-    assert_eq!(request.headers.len(), plain.headers.len());
-    for name in request.headers.keys() {
-        let named = plain
-            .headers
-            .iter()
-            .filter(|header| header.name.eq_ignore_ascii_case(name.as_str()));
-        let values = request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        assert!(named.map(|header| header.value).eq(values), "{name}");
-    }
-    assert!(!request.headers.contains_key(TRANSFER_ENCODING));
-    let length = request.headers.get(CONTENT_LENGTH);
-    let length = length.map_or(0, |length| length.to_str().unwrap().parse().unwrap());
-    assert_eq!(plain.body.len(), length, "the body ends where it says");
 }
 
 /// Reads any request's head. What goes on to the proxy ends for it at the same byte, and not before; and nothing in it says
@@ -121,7 +92,7 @@ pub fn request(bytes: &[u8]) {
 }
 
 /// What the proxy makes of these bytes, when nothing more comes; nothing if that is no whole request.
-async fn as_the_proxy(bytes: &[u8]) -> Option<HttpSession> {
+pub(super) async fn as_the_proxy(bytes: &[u8]) -> Option<HttpSession> {
     let (client, server) = duplex(1);
     drop(client);
     let mut session = HttpSession::new(Box::new(server));

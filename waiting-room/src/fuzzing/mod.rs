@@ -18,8 +18,8 @@ mod request;
 mod tokens;
 
 pub use crate::edge::{
-    direct_fuzzing::answer,
-    fuzzing::{direct, head, request},
+    direct_fuzzing::{answer, direct},
+    fuzzing::{head, request},
 };
 pub use config::config;
 pub use entrance::{invitation, proof};

@@ -40,11 +40,10 @@ impl Request {
         }
         let size = Some(plain.headers.len() + HEADERS_TOLD);
         let mut head = RequestHeader::build_no_case(plain.method, plain.target.as_bytes(), size).ok()?;
-        let carried = plain.headers.iter().filter(|header| {
-            !OF_CONNECTIONS
-                .iter()
-                .any(|name| header.name.eq_ignore_ascii_case(name))
-        });
+        let carried = plain
+            .headers
+            .iter()
+            .filter(|header| !is_of_connections(header.name));
         for header in carried {
             let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
             let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value)).ok()?;
@@ -96,6 +95,13 @@ impl Request {
         bytes.extend_from_slice(&self.body);
         bytes
     }
+}
+
+/// Whether a header is not the origin's to know.
+pub(super) fn is_of_connections(name: &str) -> bool {
+    OF_CONNECTIONS
+        .iter()
+        .any(|other| other.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
