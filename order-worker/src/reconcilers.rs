@@ -17,7 +17,7 @@ pub use webhooks::SendWebhooks;
 
 use crate::store::StoreError;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -27,6 +27,11 @@ pub trait Reconciler: Send + Sync + 'static {
     const NAME: &'static str;
     /// The pause after a run that found little or nothing to do.
     const PAUSE: Duration;
+
+    /// The pause after a run that took so long.
+    fn pause(_took: Duration) -> Duration {
+        Self::PAUSE
+    }
 
     /// Does a bounded batch.
     fn run(&self) -> impl Future<Output = Result<Done, StoreError>> + Send;
@@ -43,7 +48,11 @@ pub struct Done {
 
 /// Runs a reconciler again and again, until it is asked to stop.
 pub async fn run<R: Reconciler>(reconciler: R, stop: CancellationToken) -> anyhow::Result<()> {
-    while let Some(result) = stop.run_until_cancelled(reconciler.run()).await {
+    loop {
+        let began = Instant::now();
+        let Some(result) = stop.run_until_cancelled(reconciler.run()).await else {
+            return Ok(());
+        };
         let more = match result {
             Ok(done) => {
                 report::<R>(done);
@@ -56,10 +65,9 @@ pub async fn run<R: Reconciler>(reconciler: R, stop: CancellationToken) -> anyho
             }
         };
         if !more {
-            stop.run_until_cancelled(sleep(R::PAUSE)).await;
+            stop.run_until_cancelled(sleep(R::pause(began.elapsed()))).await;
         }
     }
-    Ok(())
 }
 
 fn report<R: Reconciler>(done: Done) {

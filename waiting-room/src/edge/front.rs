@@ -15,14 +15,13 @@ use super::{
     plain_head::{Action, PlainHead, header_space},
     proxy::Edge,
     refusal::Refusal,
-    tls,
+    tls, to_tls,
     visitor::peer,
 };
 use crate::{
     config::ClientLimits,
     entrance::client_address,
     gate::{CurrentGate, Listener, Listening},
-    reply::Reply,
 };
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -42,7 +41,7 @@ use std::{
     time::Duration,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use waiting_room_domain::{HeadRead, host_name, read_head};
+use waiting_room_domain::{HeadRead, read_head};
 
 /// A listener who does not take an event for so long is gone.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
@@ -310,34 +309,11 @@ impl Front {
     async fn send_on(&self, mut visitor: Visitor<'_>, port: u16) {
         let read = BytesMut::with_capacity(HEAD_BYTES);
         let answer = match self.read_whole_head(&mut visitor.stream, read).await {
-            Next::Proxy(read) => elsewhere(&read, port).to_http1_and_close(),
+            Next::Proxy(read) => to_tls::elsewhere(&read, port).to_http1_and_close(),
             Next::Refused(refusal) => refusal.to_http1(),
             Next::Closed | Next::Events(_) => return,
         };
         refuse(&mut visitor.stream, &answer).await;
-    }
-}
-
-/// Tells whoever asked for this that it is to be had by TLS. The head has been read strictly.
-fn elsewhere(head: &[u8], port: u16) -> Reply {
-    let text = String::from_utf8_lossy(head);
-    let target = text.split(' ').nth(1).unwrap_or("/");
-    let path = if target.starts_with('/') { target } else { "/" };
-    let host = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("host"))
-        .map_or("", |(_, value)| value.trim());
-    let name = host_name(host);
-    let place = match port {
-        443 => format!("https://{name}{path}"),
-        _ => format!("https://{name}:{port}{path}"),
-    };
-    let mut reply = Reply::no_content();
-    reply.status = http::StatusCode::PERMANENT_REDIRECT;
-    match HeaderValue::from_str(&place) {
-        Ok(place) => reply.with(http::header::LOCATION, place),
-        Err(_) => reply,
     }
 }
 
@@ -389,31 +365,4 @@ async fn send_events(stream: &mut Stream, mut listener: Listener, drain: &Shared
 
 async fn sent_in_time(stream: &mut Stream, text: &[u8]) -> bool {
     matches!(fast_timeout(SENT_WITHIN, send(stream, text)).await, Ok(Ok(())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_comes_without_tls_is_sent_to_the_same_place() {
-        for (head, port, place) in [
-            ("GET /a?b HTTP/1.1\r\nHost: shop\r\n\r\n", 443, "https://shop/a?b"),
-            (
-                "GET / HTTP/1.1\r\nhost:shop:80\r\n\r\n",
-                8443,
-                "https://shop:8443/",
-            ),
-            (
-                "GET http://shop/a HTTP/1.1\r\nHost: shop\r\n\r\n",
-                443,
-                "https://shop/",
-            ),
-            ("GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", 443, "https://[::1]/"),
-        ] {
-            let reply = elsewhere(head.as_bytes(), port);
-            let location = reply.headers.iter().find(|(name, _)| name == "location").unwrap();
-            assert_eq!(location.1, place, "{head:?}");
-        }
-    }
 }

@@ -24,6 +24,7 @@ mod sold_out;
 mod takeover;
 mod tls;
 mod to_origin;
+mod to_tls;
 mod told;
 mod visitor;
 
