@@ -127,10 +127,8 @@ impl Front {
             passage.end();
         }
         let told = told::beside(passage, shows_pass, self.hsts(client));
-        let last = self.drain.has_begun();
-        Ok(journey
-            .deliver(arrived, &told, last, self.gate.load().now())
-            .await)
+        let (last, now) = (self.drain.has_begun(), self.gate.load().now());
+        Ok(journey.deliver(arrived, &told, last, now).await)
     }
 
     /// Asks the origin.
@@ -147,9 +145,11 @@ impl Front {
         let trip = self.origins.set_out(origin, sent, address);
         let trip = trip.map_err(|refusal| Failure::Unanswered(503, Some(refusal)))?;
         let patience = patience(&request.head);
-        let gate = self.gate.load();
         let told = request.told(passage, client, &self.trusted_proxies);
-        let told = told.and_then(|request| request.addressed(trip.host(), gate.origin_secret()));
+        let told = told.and_then(|request| {
+            let gate = self.gate.load();
+            request.addressed(trip.host(), gate.origin_secret())
+        });
         // Nothing that is said here cannot be written down.
         let to_send = told.map_err(|_| Failure::Unanswered(503, None))?.write();
         let mut journey = Journey::new(stream, trip, to_send, patience, self.limits.answer_within);
