@@ -136,8 +136,14 @@ async fn event(answer: &mut Response) -> String {
 }
 
 #[tokio::test]
-async fn joining_polling_listening_claiming_and_shopping_work_by_http2() {
-    let edge = Secure::start("hsts_seconds = 1000", 60_000).await;
+async fn joining_polling_listening_claiming_and_shopping_work_by_either_version() {
+    for (version, more) in [(Version::HTTP_2, ""), (Version::HTTP_11, "http2 = false")] {
+        joining_polling_listening_claiming_and_shopping_work_by(version, more).await;
+    }
+}
+
+async fn joining_polling_listening_claiming_and_shopping_work_by(version: Version, more: &str) {
+    let edge = Secure::start(&format!("hsts_seconds = 1000\n{more}"), 60_000).await;
     let client = edge.client("shop.example", &edge.certificate);
     let joined = client
         .post(edge.url("/.waiting-room/demo/join"))
@@ -146,9 +152,8 @@ async fn joining_polling_listening_claiming_and_shopping_work_by_http2() {
         .unwrap();
     assert_eq!(
         (joined.status(), joined.version()),
-        (StatusCode::CREATED, Version::HTTP_2)
+        (StatusCode::CREATED, version)
     );
-    assert_eq!(joined.headers()["strict-transport-security"], "max-age=1000");
     let place: Value = joined.json().await.unwrap();
     let ticket = place["ticket"].as_str().unwrap();
     let poll = async || {
@@ -156,10 +161,7 @@ async fn joining_polling_listening_claiming_and_shopping_work_by_http2() {
             .get(edge.url("/.waiting-room/demo/status"))
             .header("Waiting-Room-Ticket", ticket);
         let answer = poll.send().await.unwrap();
-        assert_eq!(
-            (answer.status(), answer.version()),
-            (StatusCode::OK, Version::HTTP_2)
-        );
+        assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version));
         answer.json::<Value>().await.unwrap()["state"] == "called"
     };
     eventually(SOON, "the ticket is called", poll).await;
@@ -167,7 +169,7 @@ async fn joining_polling_listening_claiming_and_shopping_work_by_http2() {
         .get(edge.url("/.waiting-room/demo/events"))
         .header("Waiting-Room-Ticket", ticket);
     let mut events = listen.send().await.unwrap();
-    assert_eq!(events.version(), Version::HTTP_2);
+    assert_eq!(events.version(), version);
     assert!(event(&mut events).await.contains("event: place"));
     let claim = client
         .post(edge.url("/.waiting-room/demo/claim"))
@@ -178,10 +180,8 @@ async fn joining_polling_listening_claiming_and_shopping_work_by_http2() {
         .header("Waiting-Room-Pass", pass["pass"].as_str().unwrap())
         .body("what is wanted");
     let answer = shop.send().await.unwrap();
-    assert_eq!(
-        (answer.status(), answer.version()),
-        (StatusCode::OK, Version::HTTP_2)
-    );
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version));
+    assert_eq!(answer.headers()["strict-transport-security"], "max-age=1000");
     let echo: Value = answer.json().await.unwrap();
     assert_eq!(echo["headers"]["x-forwarded-proto"], "https", "{echo}");
     assert_eq!(echo["path"], "/shop");
