@@ -5,8 +5,9 @@ use anyhow::Context;
 use sqlx::PgPool;
 use tokio::time::Instant;
 
-/// Orders made in one transaction.
-const CHUNK: u64 = 250_000;
+/// Orders made in one transaction. Many, and in the sequence of their keys: each page of an index is then written a few times
+/// over all, and not once for nearly every order.
+const CHUNK: u64 = 2_000_000;
 /// What they were orders of: nothing that the run sells, or that its books look at.
 const PAST_PRODUCT: &str = "past-sneaker";
 
@@ -21,6 +22,7 @@ const ORDERS: &str = "
         SELECT gen_random_uuid() AS id, gen_random_uuid()::text AS reference, n,
                now() - interval '400 days' + n * interval '1 second' AS at
           FROM generate_series($1::bigint, $2::bigint - 1) AS n
+         ORDER BY id
     ), placed AS (
         INSERT INTO orders (id, shopper, fingerprint, state, total_minor, currency, version, accepted_at, decided_at, updated_at)
         SELECT id, 'session:past-' || n, repeat('f', 64), 'confirmed', 12900, 'EUR', 5, at, at, at + interval '3 days'
@@ -40,7 +42,8 @@ const ORDERS: &str = "
 const RESOLUTIONS: &str = "
     INSERT INTO hold_resolutions (order_id, attempt, resolution, resolved_at)
     SELECT id, 1, 'posted', decided_at FROM orders
-     WHERE shopper IN (SELECT 'session:past-' || n FROM generate_series($1::bigint, $2::bigint - 1) AS n)";
+     WHERE shopper IN (SELECT 'session:past-' || n FROM generate_series($1::bigint, $2::bigint - 1) AS n)
+     ORDER BY id";
 
 /// Makes `count` past orders; answers how many seconds it took.
 pub async fn make(pool: &PgPool, count: u64) -> anyhow::Result<f64> {
