@@ -38,8 +38,7 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     let public = edge.public;
     let shop = Shop::start(origin, public, STOCK).await?;
     let naive = Naive::new(&scratch).await?;
-    let crowd = crowd::join(&edge, plan.shoppers.max(plan.in_flight), CLAIMING).await?;
-    let passes = crowd::admit(&edge, crowd.places, CLAIMING).await?;
+    let passes = let_in(plan, &edge).await?;
     let products = shop.products(plan.products, STOCK).await?;
     let first_pass = passes.first().context("nobody was let in")?;
     // Caches of passes and connections to everything: a shop that is open has them.
@@ -86,9 +85,15 @@ pub async fn measure(plan: &OrdersPlan) -> anyhow::Result<Verdict> {
     }
     tally.unhurried = load.run_at(median(&tally.rates) / 2.0, plan.rounds + 1).await?;
     if plan.past_orders > 0 {
-        tally.past = Some(Past::come(plan, &shop, &load, &naive).await?);
+        tally.past = Some(Past::come(plan, &edge, &shop, load, &naive).await?);
     }
     judge(plan, &shop, &tally).await
+}
+
+/// Lets shoppers in; answers their passes.
+async fn let_in(plan: &OrdersPlan, edge: &Arc<Edge>) -> anyhow::Result<Vec<String>> {
+    let crowd = crowd::join(edge, plan.shoppers.max(plan.in_flight), CLAIMING).await?;
+    crowd::admit(edge, crowd.places, CLAIMING).await
 }
 
 /// Who spends the processors' time.
@@ -126,7 +131,13 @@ struct Past {
 
 impl Past {
     /// Makes past orders, and measures as before.
-    async fn come(plan: &OrdersPlan, shop: &Shop, load: &Load, naive: &Naive) -> anyhow::Result<Self> {
+    async fn come(
+        plan: &OrdersPlan,
+        edge: &Arc<Edge>,
+        shop: &Shop,
+        mut load: Load,
+        naive: &Naive,
+    ) -> anyhow::Result<Self> {
         let pool = shop.database().try_pool().await?;
         let mut past = Self {
             rates: Vec::new(),
@@ -135,6 +146,8 @@ impl Past {
             seconds: past::make(&pool, plan.past_orders).await?,
         };
         pool.close().await;
+        // That took longer than a session lasts.
+        load.passes = Arc::new(let_in(plan, edge).await?);
         for round in plan.rounds + 2..=2 * plan.rounds + 1 {
             let run = load.run(round).await?;
             past.rates.push(run.rate());
