@@ -15,6 +15,7 @@ mod dead_letters;
 mod flow;
 mod limits;
 mod payments;
+mod provider;
 mod races;
 mod reconciling;
 mod saga;
