@@ -18,11 +18,7 @@ impl TestShop {
     /// An order of one sneaker that is paid.
     async fn paid(&self, shopper: &str, key: &str) -> String {
         let id = self.buy(shopper, key, "sneaker").await.order_id();
-        let checkout = send(self.by(shopper, Method::POST, &format!("/orders/{id}/pay"))).await;
-        let checkout = checkout.json()["checkout_url"].as_str().unwrap().to_owned();
-        let confirm = format!("{}/confirm", checkout.replace("/checkout/", "/v1/payments/"));
-        let card = json!({ "card_number": CARD_PAID });
-        assert_eq!(send(self.http.post(confirm).json(&card)).await.status, 200);
+        self.confirm(&self.pay(shopper, &id).await, CARD_PAID).await;
         self.order_becomes(shopper, &id, "paid").await;
         id
     }
