@@ -13,6 +13,7 @@ mod after_sale;
 mod crashes;
 mod dead_letters;
 mod flow;
+mod last_word;
 mod limits;
 mod payments;
 mod provider;

@@ -271,7 +271,7 @@ impl Life {
 }
 
 /// Members are told by mail.
-fn by_member(command: Command) -> Command {
+pub fn by_member(command: Command) -> Command {
     let shopper = ShopperId::of_member(MemberId::from_uuid(Uuid::from_u128(7)));
     match command {
         Command::PlaceOrder(place) => Command::PlaceOrder(PlaceOrder { shopper, ..place }),
