@@ -173,6 +173,7 @@ async fn an_operator_gives_a_part_of_the_money_back() {
         (&operator, "a", 5_001, 409),
         (&operator, "a", 1_000, 202),
         (&operator, "a", 1_000, 202),
+        (&operator, "a", 2_000, 422),
         (&operator, "b", 4_001, 409),
     ] {
         let answer = refund(token, key, minor).await;
