@@ -237,6 +237,27 @@ async fn a_member_is_told_of_each_step_by_mail_once() {
     assert_eq!(mails().await.len(), 2);
 }
 
+#[tokio::test]
+async fn two_instances_of_the_shop_write_each_mail_once() {
+    let shop = TestShop::without_worker().await;
+    shop.sells("sneaker", 50).await;
+    let (_, token) = shop.around.member("ann", Role::User).await;
+    for number in 0..20 {
+        let order = shop
+            .order("ann", &number.to_string(), "sneaker", 1)
+            .bearer_auth(&token);
+        assert_eq!(send(order).await.status, 202);
+    }
+    let _other = shop.around.start_api(testbed::free_address()).await;
+    let _worker = shop.around.start_worker().await;
+    let mails = async || shop.around.mails.to(Some("ann@x.example")).len();
+    testbed::eventually(SOON, "all mails", async || mails().await >= 20).await;
+    let unwritten = "SELECT count(*) FROM order_mails WHERE mailed_at IS NULL";
+    assert_eq!(shop.count(unwritten).await, 0);
+    let written = "SELECT count(*) FROM mails";
+    assert_eq!((mails().await, shop.count(written).await), (20, 20));
+}
+
 /// The commit of the first mail of an order.
 const FAILS_ONCE: &str = "
     CREATE SEQUENCE fault;
