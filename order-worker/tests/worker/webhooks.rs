@@ -20,6 +20,8 @@ use uuid::Uuid;
 pub struct Partner {
     endpoint: Arc<OnceLock<Uuid>>,
     pub answers: Arc<AtomicU16>,
+    /// How often it was tried.
+    tries: Arc<AtomicU16>,
     pub taken: Arc<Mutex<Vec<(String, serde_json::Value)>>>,
 }
 
@@ -34,6 +36,7 @@ async fn take(State(partner): State<Partner>, headers: HeaderMap, body: Bytes) -
     secret
         .verify(signed, &body, SystemClock.unix_ms() / 1_000)
         .unwrap();
+    partner.tries.fetch_add(1, Ordering::SeqCst);
     let status = StatusCode::from_u16(partner.answers.load(Ordering::SeqCst)).unwrap();
     if status.is_success() {
         let told = (signed.id.to_owned(), serde_json::from_slice(&body).unwrap());
@@ -61,6 +64,7 @@ impl Partner {
         let partner = Self {
             endpoint: Arc::default(),
             answers: Arc::new(AtomicU16::new(204)),
+            tries: Arc::default(),
             taken: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -179,6 +183,34 @@ async fn who_takes_nothing_for_a_day_is_given_up_and_holds_up_nobody_else() {
         deaf.kinds().contains(&"order.held".to_owned()),
         "what it missed while it was failing"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_with_very_much_to_take_keeps_no_other_waiting() {
+    let shop = Shop::open(&[200]).await;
+    let deaf = Partner::of(&shop).await;
+    deaf.answers.store(503, Ordering::SeqCst);
+    let orders: Vec<_> = (0..100).map(|number| place(number, &[("p0", 1)])).collect();
+    shop.store().apply(&orders).await.unwrap();
+    let well = Partner::of(&shop).await;
+    shop.store().apply(&[place(100, &[("p0", 1)])]).await.unwrap();
+    assert_eq!(shop.webhooks(Duration::ZERO).run().await.unwrap().count, 1);
+    assert_eq!(well.kinds(), ["order.held"]);
+
+    let tried = deaf.tries.load(Ordering::SeqCst);
+    shop.webhooks(Duration::ZERO).run().await.unwrap();
+    assert_eq!(deaf.tries.load(Ordering::SeqCst), tried, "left alone for a while");
+    let later = shop.webhooks(Duration::hours(1));
+    later.run().await.unwrap();
+    assert_eq!(deaf.tries.load(Ordering::SeqCst), tried + 1, "tried with one");
+    deaf.answers.store(204, Ordering::SeqCst);
+    let mut told = 0;
+    while told < 101 {
+        let count = later.run().await.unwrap().count;
+        assert!(count > 0, "{told} of 101");
+        told += count;
+    }
+    assert_eq!(deaf.kinds().len(), 101);
 }
 
 #[tokio::test(flavor = "multi_thread")]
