@@ -167,11 +167,12 @@ bench-orders: ## orders until they are decided, against the naive transaction
 bench-expiry: ## 100,000 holds that expire in the same moment, while people order
 	@$(stack) measure expiry
 
+# `make simulate-orders ARGS='--seed 7 --runs 1'` is one of the runs again.
 simulate: ## ten million shoppers on twenty edges, in virtual time; minutes on two cores
-	@cargo run --release -p waiting-room-simulation -- --shoppers 10000000 --edges 20
+	@cargo run --release -p waiting-room-simulation -- $(or $(ARGS),--shoppers 10000000 --edges 20)
 
-simulate-orders: ## orders, payments, returns and crashes in virtual time, against a naive ledger
-	@cargo run --release -q -p order-simulation -- --runs 20000
+simulate-orders: ## orders, payments, returns and crashes in virtual time, against a naive ledger; a minute
+	@cargo run --release -p order-simulation -- $(or $(ARGS),--runs 20000)
 
 clean: ## stop everything; remove its data, secrets and logs, and what was built
 	@$(stack) wipe

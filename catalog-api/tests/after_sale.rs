@@ -18,11 +18,7 @@ impl TestShop {
     /// An order of one sneaker that is paid.
     async fn paid(&self, shopper: &str, key: &str) -> String {
         let id = self.buy(shopper, key, "sneaker").await.order_id();
-        let checkout = send(self.by(shopper, Method::POST, &format!("/orders/{id}/pay"))).await;
-        let checkout = checkout.json()["checkout_url"].as_str().unwrap().to_owned();
-        let confirm = format!("{}/confirm", checkout.replace("/checkout/", "/v1/payments/"));
-        let card = json!({ "card_number": CARD_PAID });
-        assert_eq!(send(self.http.post(confirm).json(&card)).await.status, 200);
+        self.confirm(&self.pay(shopper, &id).await, CARD_PAID).await;
         self.order_becomes(shopper, &id, "paid").await;
         id
     }
@@ -177,6 +173,7 @@ async fn an_operator_gives_a_part_of_the_money_back() {
         (&operator, "a", 5_001, 409),
         (&operator, "a", 1_000, 202),
         (&operator, "a", 1_000, 202),
+        (&operator, "a", 2_000, 422),
         (&operator, "b", 4_001, 409),
     ] {
         let answer = refund(token, key, minor).await;
@@ -238,6 +235,27 @@ async fn a_member_is_told_of_each_step_by_mail_once() {
         0
     );
     assert_eq!(mails().await.len(), 2);
+}
+
+#[tokio::test]
+async fn two_instances_of_the_shop_write_each_mail_once() {
+    let shop = TestShop::without_worker().await;
+    shop.sells("sneaker", 50).await;
+    let (_, token) = shop.around.member("ann", Role::User).await;
+    for number in 0..20 {
+        let order = shop
+            .order("ann", &number.to_string(), "sneaker", 1)
+            .bearer_auth(&token);
+        assert_eq!(send(order).await.status, 202);
+    }
+    let _other = shop.around.start_api(testbed::free_address()).await;
+    let _worker = shop.around.start_worker().await;
+    let mails = async || shop.around.mails.to(Some("ann@x.example")).len();
+    testbed::eventually(SOON, "all mails", async || mails().await >= 20).await;
+    let unwritten = "SELECT count(*) FROM order_mails WHERE mailed_at IS NULL";
+    assert_eq!(shop.count(unwritten).await, 0);
+    let written = "SELECT count(*) FROM mails";
+    assert_eq!((mails().await, shop.count(written).await), (20, 20));
 }
 
 /// The commit of the first mail of an order.

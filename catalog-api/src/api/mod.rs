@@ -6,6 +6,7 @@ mod document;
 mod draws;
 mod fields;
 mod health;
+mod idempotency_key;
 mod layers;
 mod member;
 mod member_keys;

@@ -1,7 +1,7 @@
 //! Products as administrators put them up, change them and count their units.
 
 use super::{
-    ApiProblem, Kind, Refusals, Refuses, Segment, SharedShop, member::Admin, orders::IDEMPOTENCY_KEY,
+    ApiProblem, Kind, Refusals, Refuses, Segment, SharedShop, idempotency_key::Key, member::Admin,
     request_body::JsonBytes,
 };
 use crate::store::{self, Kept, OfferWriteError};
@@ -14,14 +14,10 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use catalog_domain::{
-    Adjustment, Fingerprint, IdempotencyKey, KeyError, NewProduct, NewProductRequest, Offer, OfferChange,
-    OfferError,
-};
+use catalog_domain::{Adjustment, NewProduct, NewProductRequest, Offer, OfferChange, OfferError};
 use contract::{ProductId, StockChanged};
 use serde::Serialize;
 use serde_json::json;
-use uuid::Uuid;
 
 /// A product with everything that the shop knows of it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -152,29 +148,21 @@ pub async fn change(
     security(("access_token" = [])),
     responses(
         (status = 200, description = "The stock as it is now.", body = KeptStock),
-        Refusals<(Admin, Segment, KeyError, JsonBytes, OfferError, OfferWriteError)>,
+        Refusals<(Admin, Segment, Key, JsonBytes, OfferError, OfferWriteError)>,
     )
 )]
 pub async fn adjust(
     State(shop): State<SharedShop>,
     Admin(admin): Admin,
     id: Segment,
-    headers: HeaderMap,
+    key: Key,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiProblem> {
-    let keys = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let key = IdempotencyKey::from_headers(keys.map(|value| value.as_bytes()))?;
     let (id, adjustment) = (product_id(&id)?, Adjustment::parse(&body)?);
     let actor = format!("member:{}", admin.id);
-    let named = name_of(&actor, &key);
+    let named = key.names(&actor);
     let stock = store::adjust(&shop.pool, &id, named, &adjustment, &actor).await?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(KeptStock::from(&stock))).into_response())
-}
-
-/// The adjustment that an administrator means by a key.
-fn name_of(actor: &str, key: &IdempotencyKey) -> Uuid {
-    let hash = Fingerprint::of(&format!("{actor}\n{}", key.as_str()));
-    Uuid::try_parse(&hash.as_str()[..32]).unwrap_or_default()
 }
 
 fn product_id(Segment(id): &Segment) -> Result<ProductId, ApiProblem> {

@@ -1,24 +1,20 @@
 //! Refunds in part, as operators make them.
 
 use super::{
-    ApiProblem, Kind, Refusals, Refuses, Segment, SharedShop,
-    member::Operator,
-    orders::{IDEMPOTENCY_KEY, order_id},
-    request_body::JsonBytes,
+    ApiProblem, Kind, Refusals, Refuses, Segment, SharedShop, idempotency_key::Key, member::Operator,
+    orders::order_id, request_body::JsonBytes,
 };
 use crate::store::{self, OrderMoney, OwedRefund};
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header::CACHE_CONTROL},
+    http::{StatusCode, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
-use catalog_domain::{Fingerprint, IdempotencyKey, KeyError};
 use contract::{Money, OrderId, RefundOrder};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tracing::{info, warn};
-use uuid::Uuid;
 
 /// How much of an order's money goes back.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -64,7 +60,7 @@ pub struct RefundTaken {
 pub struct BadRefund;
 
 impl Refuses for BadRefund {
-    const KINDS: &'static [Kind] = &[(422, "invalid-refund")];
+    const KINDS: &'static [Kind] = &[(422, "invalid-refund"), (422, "idempotency-key-reused")];
 }
 
 /// Money that is not there to be given back.
@@ -119,26 +115,26 @@ pub async fn list(
     security(("access_token" = [])),
     responses(
         (status = 202, description = "It is taken, and will be made if so much is kept then.", body = RefundTaken),
-        Refusals<(Operator, Segment, KeyError, JsonBytes, BadRefund, NoMoney)>,
+        Refusals<(Operator, Segment, Key, JsonBytes, BadRefund, NoMoney)>,
     )
 )]
 pub async fn give(
     State(shop): State<SharedShop>,
     Operator(operator): Operator,
     id: Segment,
-    headers: HeaderMap,
+    key: Key,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiProblem> {
-    let keys = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let key = IdempotencyKey::from_headers(keys.map(|value| value.as_bytes()))?;
     let order_id = order_id(&id)?;
     let asked = read(&body)?;
     let money = money_of(&shop, order_id).await?;
-    let refund_id = name_of(order_id, &key);
+    // Whoever asks: a second operator does not make it a second refund.
+    let refund_id = key.names(order_id);
     let id = format!("by-hand-{refund_id}");
-    let is_new = money.refunds.iter().all(|refund| refund.id != id);
-    if is_new && asked.amount_minor > money.kept_minor {
-        return Err(exceeds(&money));
+    match money.refunds.iter().find(|refund| refund.id == id) {
+        Some(known) if known.amount.minor != asked.amount_minor => return Err(key_reused()),
+        None if asked.amount_minor > money.kept_minor => return Err(exceeds(&money)),
+        _ => {}
     }
     let amount = Money::new(asked.amount_minor, money.currency);
     let refund = RefundOrder {
@@ -176,10 +172,10 @@ async fn money_of(shop: &SharedShop, order: OrderId) -> Result<OrderMoney, ApiPr
     money.ok_or_else(ApiProblem::unknown_order)
 }
 
-/// The refund that is meant by a key, whoever asks: a second operator does not make it a second one.
-fn name_of(order: OrderId, key: &IdempotencyKey) -> Uuid {
-    let hash = Fingerprint::of(&format!("{order}\n{}", key.as_str()));
-    Uuid::try_parse(&hash.as_str()[..32]).unwrap_or_default()
+fn key_reused() -> ApiProblem {
+    let detail = "This Idempotency-Key was used for another amount. Take a fresh key for another refund.";
+    let title = "The Idempotency-Key was used before";
+    ApiProblem::new(422, "idempotency-key-reused", title, detail)
 }
 
 fn exceeds(money: &OrderMoney) -> ApiProblem {

@@ -1,6 +1,6 @@
 //! Carts: one for each shopper, be it a session or a member.
 
-use super::products::undecodable;
+use super::product_row::undecodable;
 use catalog_domain::{
     CartLine,
     limits::{CART_LINES_MAX, QUANTITY_MAX},

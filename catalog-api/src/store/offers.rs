@@ -1,25 +1,11 @@
 //! Products as administrators see and change them.
 
-use super::products::undecodable;
+use super::product_row::{Kept, ProductRow, products_where, undecodable};
 use catalog_domain::{Adjustment, NewProduct, Offer, OfferChange, OfferError};
-use contract::{Event, Money, ProductId, StockChanged};
+use contract::{Event, ProductId, StockChanged};
 use database::Retry;
-use sqlx::{FromRow, PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
-use time::OffsetDateTime;
+use sqlx::{PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
-
-/// A product with everything that the shop knows of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// Its identifier.
-    pub id: ProductId,
-    /// What is said of it.
-    pub offer: Offer,
-    /// Grows with every change of the offer.
-    pub version: i64,
-    /// Its stock.
-    pub stock: StockChanged,
-}
 
 /// Why an offer was not written.
 #[derive(Debug, thiserror::Error)]
@@ -51,28 +37,6 @@ impl Retry for OfferWriteError {
     fn may_retry(&self) -> bool {
         matches!(self, Self::Database(error) if error.may_retry())
     }
-}
-
-#[derive(FromRow)]
-struct Row {
-    id: String,
-    name: String,
-    description: String,
-    category: Option<String>,
-    kind: String,
-    images: Vec<String>,
-    price_minor: i64,
-    currency: String,
-    hold_seconds: i32,
-    per_customer: Option<i32>,
-    state: String,
-    opens_at: Option<OffsetDateTime>,
-    closes_at: Option<OffsetDateTime>,
-    version: i64,
-    on_hand: i64,
-    held: i64,
-    sold: i64,
-    stock_version: i64,
 }
 
 /// Puts a new product into the shop, with its first stock.
@@ -223,17 +187,10 @@ fn with_offer<'q>(
 }
 
 async fn read(connection: &mut PgConnection, id: &ProductId) -> Result<Option<Kept>, sqlx::Error> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT id, name, description, category, kind, images, price_minor, currency, hold_seconds,
-                per_customer, state, opens_at, closes_at, products.version,
-                on_hand, held, sold, stock.version AS stock_version
-           FROM products
-           JOIN stock ON stock.product_id = products.id
-          WHERE id = $1",
-    )
-    .bind(id.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row: Option<ProductRow> = sqlx::query_as(products_where!("id = $1"))
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
     row.map(Kept::try_from).transpose()
 }
 
@@ -301,39 +258,4 @@ async fn move_units(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-impl TryFrom<Row> for Kept {
-    type Error = sqlx::Error;
-
-    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        let id: ProductId = row.id.parse().map_err(undecodable)?;
-        let category = row.category.map(|category| category.parse()).transpose();
-        let offer = Offer {
-            name: row.name,
-            description: row.description,
-            category: category.map_err(undecodable)?,
-            kind: row.kind.parse().map_err(undecodable)?,
-            images: row.images,
-            price: Money::new(row.price_minor, row.currency.parse().map_err(undecodable)?),
-            hold_seconds: row.hold_seconds,
-            per_customer: row.per_customer,
-            state: row.state.parse().map_err(undecodable)?,
-            opens_at: row.opens_at,
-            closes_at: row.closes_at,
-        };
-        let stock = StockChanged {
-            product_id: id.clone(),
-            on_hand: row.on_hand,
-            held: row.held,
-            sold: row.sold,
-            version: row.stock_version,
-        };
-        Ok(Self {
-            id,
-            offer,
-            version: row.version,
-            stock,
-        })
-    }
 }

@@ -12,7 +12,7 @@ use mailbox::Mails;
 use passes::{AccessKeys, PassKey, PassKeys};
 use payments::webhooks::WebhookSecret;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
-use sandbox_payments::{App, Settings};
+use sandbox_payments::{App, Settings, Trouble};
 use sealing::{BlindIndex, KeyRing, Place, parse_ring};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, path::Path, process::Output, time::Duration};
@@ -69,7 +69,17 @@ pub struct Answer {
 impl TestShop {
     /// A shop whose orders are never decided.
     pub async fn without_worker() -> Self {
-        let around = Surroundings::new().await;
+        Self::among(Surroundings::new(Trouble::default()).await).await
+    }
+
+    /// A shop with a worker, and with a provider with which things go wrong.
+    pub async fn with_trouble(trouble: Trouble) -> Self {
+        let mut shop = Self::among(Surroundings::new(trouble).await).await;
+        shop.worker = Some(shop.around.start_worker().await);
+        shop
+    }
+
+    async fn among(around: Surroundings) -> Self {
         let process = around.start_api(around.api).await;
         process::install_tls();
         let client = reqwest::Client::builder()
@@ -85,9 +95,7 @@ impl TestShop {
 
     /// A shop with a worker.
     pub async fn open() -> Self {
-        let mut shop = Self::without_worker().await;
-        shop.worker = Some(shop.around.start_worker().await);
-        shop
+        Self::with_trouble(Trouble::default()).await
     }
 
     /// Kills the shop's process without a chance to say goodbye, and starts it again.
@@ -189,6 +197,25 @@ impl TestShop {
         send(self.by(shopper, Method::GET, &format!("/orders/{order_id}"))).await
     }
 
+    /// Asks where to pay for the order.
+    pub async fn pay(&self, shopper: &str, order_id: &str) -> Answer {
+        send(self.by(shopper, Method::POST, &format!("/orders/{order_id}/pay"))).await
+    }
+
+    /// Pays with this card where that answer says; answers how the provider sees the payment.
+    pub async fn confirm(&self, pay: &Answer, card: &str) -> Value {
+        let card = json!({ "card_number": card });
+        let confirm = format!("{}/confirm", payment_of(pay));
+        let confirmed = send(self.http.post(confirm).json(&card)).await;
+        assert_eq!(confirmed.status, 200, "{confirmed:?}");
+        confirmed.json()
+    }
+
+    /// How the provider sees the payment that this answer is about.
+    pub async fn payment(&self, pay: &Answer) -> Value {
+        send(self.http.get(payment_of(pay))).await.json()
+    }
+
     /// Waits until the shopper's order is in `state`.
     pub async fn order_becomes(&self, shopper: &str, order_id: &str, state: &str) -> Value {
         eventually_some(SOON, &format!("the order is {state}"), async || {
@@ -210,7 +237,7 @@ impl TestShop {
 // === impl Surroundings ===
 
 impl Surroundings {
-    async fn new() -> Self {
+    async fn new(trouble: Trouble) -> Self {
         let database = Database::fresh().await;
         let broker = BrokerNamespace::fresh();
         let topology = broker::Topology::new(broker.prefix());
@@ -220,7 +247,7 @@ impl Surroundings {
         let keys = PassKeys::new(vec![PassKey::derive("1", b"the edge's master key").unwrap()]).unwrap();
         let jwks = publish(&keys).await;
         let api = free_address();
-        let provider = sandbox(api).await;
+        let provider = sandbox(api, trouble).await;
         let mails = Mails::default();
         Self {
             database,
@@ -416,6 +443,13 @@ impl Answer {
     }
 }
 
+/// The provider's address of the payment.
+fn payment_of(pay: &Answer) -> String {
+    let url = pay.json()["checkout_url"].as_str().map(str::to_owned);
+    url.unwrap_or_else(|| panic!("no checkout: {pay:?}"))
+        .replace("/checkout/", "/v1/payments/")
+}
+
 pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.timeout(Duration::from_secs(60)).send().await.unwrap();
     let (status, headers): (StatusCode, _) = (response.status(), response.headers().clone());
@@ -444,17 +478,17 @@ async fn publish(keys: &PassKeys) -> SocketAddr {
 }
 
 /// The sandbox provider, telling `api` what became of its payments.
-async fn sandbox(api: SocketAddr) -> SocketAddr {
+async fn sandbox(api: SocketAddr, trouble: Trouble) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listen = listener.local_addr().unwrap();
-    let app = App::new(Settings {
+    let settings = Settings {
         listen,
         public_url: format!("http://{listen}"),
         webhook_url: format!("http://{api}/webhooks/payments"),
         secret: WebhookSecret::parse(SECRET).unwrap(),
         slow: Duration::from_millis(500),
-    });
-    let app = sandbox_payments::router(app.unwrap());
+    };
+    let app = sandbox_payments::router(App::with_trouble(settings, trouble).unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     listen
 }

@@ -70,6 +70,18 @@ services_export() {
     done < <(services_settings)
 }
 
+# A command of a program, e.g. `order-worker dead list`, told what `run` tells the program.
+services_command() {
+    local name=${1:-}
+    [[ " ${services[*]} " == *" $name "* ]] ||
+        die "usage: deploy/local/stack command PROGRAM ARGUMENTS...; a PROGRAM is one of: ${services[*]}"
+    shift
+    [[ -x $binaries_dir/$name ]] || die "$binaries_dir/$name is not built: \`make run\` builds and starts everything"
+    servers_all_run || die "the servers are not up: \`make run\` starts everything"
+    services_export
+    exec "$binaries_dir/$name" "$@"
+}
+
 services_require_ports() {
     require_free_port "${waiting_room_listen##*:}" waiting-room WAITING_ROOM_LISTEN
     require_free_port "${waiting_room_admin_listen##*:}" "waiting-room's operator API" WAITING_ROOM_ADMIN_LISTEN

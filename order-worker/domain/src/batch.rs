@@ -11,6 +11,10 @@ mod rights;
 mod snapshot;
 
 #[cfg(test)]
+mod holding;
+#[cfg(test)]
+mod limiting;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tables;

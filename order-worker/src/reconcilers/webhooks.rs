@@ -52,7 +52,8 @@ impl Reconciler for SendWebhooks {
         if due.is_empty() {
             self.store.forget_webhooks().await?;
         }
-        let more = due.len() == usize::from(BATCH);
+        // Of each endpoint only some are taken at once.
+        let more = !due.is_empty();
         let sent = stream::iter(due).map(|webhook| async move { self.tell(&webhook).await });
         let sent = sent.buffer_unordered(AT_ONCE);
         let results: Vec<Result<bool, StoreError>> = sent.collect().await;

@@ -10,6 +10,10 @@ const TAKEN_FOR_SECONDS: f64 = 60.0;
 /// The first pause after a failure, in seconds; it grows fourfold with each, up to the longest.
 const FIRST_PAUSE_SECONDS: f64 = 5.0;
 const LONGEST_PAUSE_SECONDS: f64 = 6.0 * 3_600.0;
+/// Deliveries of one endpoint that are taken at once.
+const OF_ONE_ENDPOINT: i64 = 16;
+/// How long an endpoint that takes nothing is left alone, in seconds: as long as it has been doing that, within these bounds.
+const LEFT_ALONE_SECONDS: [f64; 2] = [5.0, 300.0];
 /// How long an endpoint may fail before it is given up, in seconds.
 const GIVEN_UP_AFTER_SECONDS: f64 = 86_400.0;
 /// How long deliveries are kept for being replayed, in seconds.
@@ -88,7 +92,9 @@ impl Store {
     pub async fn replay_webhooks(&self, id: Uuid, since: OffsetDateTime) -> Result<Option<u64>, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let known = sqlx::query(
-            "UPDATE webhook_endpoints SET failing_since = NULL, disabled_at = NULL WHERE id = $1",
+            "UPDATE webhook_endpoints
+                SET failing_since = NULL, paused_until = NULL, disabled_at = NULL
+              WHERE id = $1",
         )
         .bind(id)
         .execute(&mut *transaction)
@@ -109,18 +115,25 @@ impl Store {
         Ok(Some(again.rows_affected()))
     }
 
-    /// Takes at most `limit` deliveries whose time has come. Who takes them has a minute to say what became of them.
+    /// Takes at most `limit` deliveries whose time has come: some of each endpoint, and of one that took nothing the last
+    /// time a single one, after a pause. Who takes them has a minute to say what became of them.
     pub async fn take_webhooks(&self, limit: i64) -> Result<Vec<DueWebhook>, StoreError> {
         let due = sqlx::query_as(
             "WITH due AS (
-                 SELECT webhook_deliveries.id, url
-                   FROM webhook_deliveries
-                   JOIN webhook_endpoints ON webhook_endpoints.id = endpoint_id
-                  WHERE delivered_at IS NULL AND disabled_at IS NULL
-                    AND next_attempt_at <= clock_timestamp() + make_interval(secs => $3)
-                  ORDER BY next_attempt_at
+                 SELECT waiting.id, url
+                   FROM webhook_endpoints
+                  CROSS JOIN LATERAL (
+                            SELECT id, next_attempt_at
+                              FROM webhook_deliveries
+                             WHERE endpoint_id = webhook_endpoints.id AND delivered_at IS NULL
+                               AND next_attempt_at <= clock_timestamp() + make_interval(secs => $3)
+                             ORDER BY next_attempt_at
+                             LIMIT CASE WHEN failing_since IS NULL THEN $4 ELSE 1 END
+                               FOR UPDATE SKIP LOCKED) AS waiting
+                  WHERE disabled_at IS NULL
+                    AND (paused_until IS NULL OR paused_until <= clock_timestamp() + make_interval(secs => $3))
+                  ORDER BY waiting.next_attempt_at
                   LIMIT $1
-                    FOR UPDATE OF webhook_deliveries SKIP LOCKED
              )
              UPDATE webhook_deliveries
                 SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => $2)
@@ -131,6 +144,7 @@ impl Store {
         .bind(limit)
         .bind(TAKEN_FOR_SECONDS)
         .bind(self.ahead.as_seconds_f64())
+        .bind(OF_ONE_ENDPOINT)
         .fetch_all(&self.pool)
         .await?;
         Ok(due)
@@ -142,7 +156,9 @@ impl Store {
             "WITH taken AS (
                  UPDATE webhook_deliveries SET delivered_at = clock_timestamp() WHERE id = $1
              )
-             UPDATE webhook_endpoints SET failing_since = NULL WHERE id = $2 AND failing_since IS NOT NULL",
+             UPDATE webhook_endpoints
+                SET failing_since = NULL, paused_until = NULL
+              WHERE id = $2 AND failing_since IS NOT NULL",
         )
         .bind(webhook.id)
         .bind(webhook.endpoint_id)
@@ -162,6 +178,9 @@ impl Store {
              )
              UPDATE webhook_endpoints
                 SET failing_since = coalesce(failing_since, clock_timestamp()),
+                    paused_until = clock_timestamp()
+                                 + least(greatest(clock_timestamp() - failing_since, make_interval(secs => $6)),
+                                         make_interval(secs => $7)),
                     disabled_at = CASE WHEN failing_since < clock_timestamp() - make_interval(secs => $5)
                                        THEN clock_timestamp() END
               WHERE id = $2 AND disabled_at IS NULL
@@ -172,17 +191,24 @@ impl Store {
         .bind(FIRST_PAUSE_SECONDS)
         .bind(LONGEST_PAUSE_SECONDS)
         .bind(GIVEN_UP_AFTER_SECONDS)
+        .bind(LEFT_ALONE_SECONDS[0])
+        .bind(LEFT_ALONE_SECONDS[1])
         .fetch_optional(&self.pool)
         .await?;
         Ok(given_up.unwrap_or(false))
     }
 
-    /// Forgets what was delivered a week ago.
+    /// Forgets what was delivered a week ago, and what an endpoint was not told that was given up so long ago.
     pub async fn forget_webhooks(&self) -> Result<(), StoreError> {
         sqlx::query(
             "DELETE FROM webhook_deliveries
               WHERE id IN (SELECT id FROM webhook_deliveries
                             WHERE delivered_at < clock_timestamp() - make_interval(secs => $1)
+                            LIMIT $2)
+                 OR id IN (SELECT webhook_deliveries.id
+                             FROM webhook_endpoints
+                             JOIN webhook_deliveries ON endpoint_id = webhook_endpoints.id
+                            WHERE disabled_at < clock_timestamp() - make_interval(secs => $1)
                             LIMIT $2)",
         )
         .bind(KEPT_FOR_SECONDS)

@@ -35,9 +35,6 @@ pub(super) async fn note_mails(
 }
 
 fn is_told(order: &Order) -> bool {
-    let is_worth_it = !matches!(
-        order.state.word(),
-        OrderState::Pending | OrderState::PaymentAbandoned | OrderState::Confirmed
-    );
+    let is_worth_it = !matches!(order.state.word(), OrderState::Pending | OrderState::Confirmed);
     is_worth_it && order.shopper.member().is_some()
 }

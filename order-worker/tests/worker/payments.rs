@@ -1,68 +1,31 @@
 //! Payments that start, and those of which nothing is heard: the provider is asked.
 
-use crate::shop::{PRICE, SOON, Shop, eur, order_id, place, started};
-use async_trait::async_trait;
-use contract::Money;
+use crate::{
+    provider::Provider,
+    shop::{SOON, Shop, order_id, place, started},
+};
 use futures::future::join_all;
 use order_worker::reconcilers::{AskProvider, Reconciler};
-use payments::{
-    Checkout, CheckoutRequest, PaymentError, PaymentProvider,
-    api::{Payment, PaymentState},
-};
 use sqlx::{query, query_as, query_scalar};
 use std::sync::Arc;
 use testbed::eventually;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 
-/// A provider that knows payments by what their names say.
-struct Provider;
-
-#[async_trait]
-impl PaymentProvider for Provider {
-    async fn create_checkout(&self, _: &CheckoutRequest) -> Result<Checkout, PaymentError> {
-        unreachable!("the worker opens no payments")
-    }
-
-    async fn find(&self, reference: &str) -> Result<Payment, PaymentError> {
-        let state = match reference {
-            "captured" => PaymentState::Captured,
-            "failed" => PaymentState::Failed,
-            "abandoned" => PaymentState::Abandoned,
-            "open" => PaymentState::Open,
-            _ => {
-                let (status, detail) = (404, "unknown".to_owned());
-                return Err(PaymentError::Refused {
-                    operation: "find",
-                    status,
-                    detail,
-                });
-            }
-        };
-        Ok(Payment {
-            id: reference.to_owned(),
-            order_id: order_id(0),
-            amount: eur(PRICE),
-            description: String::new(),
-            return_url: String::new(),
-            checkout_url: String::new(),
-            state,
-            refunds: Vec::new(),
-        })
-    }
-
-    async fn refund(&self, _: &str, _: &str, _: Money) -> Result<(), PaymentError> {
-        unreachable!("nothing is owed")
-    }
-}
-
 impl Shop {
-    fn questions(&self, minutes: i64) -> AskProvider {
+    fn questions(&self, minutes: i64, provider: &Arc<Provider>) -> AskProvider {
         AskProvider {
             store: self.store().ahead(Duration::minutes(minutes)),
-            provider: Arc::new(Provider),
+            provider: Arc::<Provider>::clone(provider),
             relay: Arc::new(Notify::new()),
         }
+    }
+
+    async fn to_ask(&self) -> Vec<String> {
+        query_scalar("SELECT payment_reference FROM payments WHERE ask_at IS NOT NULL ORDER BY order_id")
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
     }
 
     async fn held_for(&self, number: u32) -> Duration {
@@ -104,12 +67,17 @@ async fn a_silent_provider_is_asked_what_became_of_its_payments() {
         let commands = [place(number, &[("p0", 1)]), started(number, payment)];
         shop.store().apply(&commands).await.unwrap();
     }
+    let provider = Arc::new(Provider::default());
     assert_eq!(
-        shop.questions(0).run().await.unwrap().count,
+        shop.questions(0, &provider).run().await.unwrap().count,
         0,
         "it may still report"
     );
-    let questions = shop.questions(2);
+    provider.is_out_of_order(true);
+    assert_eq!(shop.questions(2, &provider).run().await.unwrap().count, 0);
+    assert_eq!(shop.to_ask().await, payments, "all of them once more");
+    provider.is_out_of_order(false);
+    let questions = shop.questions(5, &provider);
     let runs = join_all((0..3).map(|_| async { questions.run().await.unwrap().count })).await;
     assert!(runs.iter().sum::<usize>() >= 3, "{runs:?}");
     for (number, state) in (1..).zip(["paid", "payment_failed", "payment_abandoned", "held", "held"]) {
@@ -117,18 +85,14 @@ async fn a_silent_provider_is_asked_what_became_of_its_payments() {
     }
     assert_eq!(shop.units().await, (10, 2, 1));
     assert_eq!(shop.store().mismatches().await.unwrap(), []);
-    let to_ask: Vec<String> = query_scalar("SELECT payment_reference FROM payments WHERE ask_at IS NOT NULL")
-        .fetch_all(&shop.pool)
-        .await
-        .unwrap();
-    assert_eq!(to_ask, ["open"], "asked again later");
+    assert_eq!(shop.to_ask().await, ["open"], "asked again later");
 
     query("UPDATE payments SET started_at = started_at - interval '8 days'")
         .execute(&shop.pool)
         .await
         .unwrap();
     eventually(SOON, "nobody asks after a week", async || {
-        shop.questions(120).run().await.unwrap();
+        shop.questions(120, &provider).run().await.unwrap();
         shop.store()
             .ahead(Duration::days(9))
             .payments_to_ask(10)

@@ -1,20 +1,30 @@
 //! Reconcilers: run twice, run at once, run when nothing is due.
 
-use crate::shop::{PRICE, SOON, Shop, captured, place};
-use async_trait::async_trait;
-use contract::Money;
+use crate::{
+    provider::Provider,
+    shop::{PRICE, SOON, Shop, captured, place},
+    webhooks::Partner,
+};
 use futures::future::join_all;
 use order_worker::reconcilers::{Audit, Done, ExpireHolds, Reconciler, SettleRefunds};
-use payments::{Checkout, CheckoutRequest, PaymentError, PaymentProvider, api::Payment};
 use sqlx::{query, query_scalar};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use testbed::eventually;
+use time::Duration;
 use tokio::sync::Notify;
 
 impl Shop {
     fn expire_holds(&self) -> ExpireHolds {
         ExpireHolds {
             store: self.store(),
+            relay: Arc::new(Notify::new()),
+        }
+    }
+
+    fn settle_refunds(&self, provider: &Arc<Provider>) -> SettleRefunds {
+        SettleRefunds {
+            store: self.store(),
+            provider: Arc::<Provider>::clone(provider),
             relay: Arc::new(Notify::new()),
         }
     }
@@ -93,36 +103,6 @@ async fn the_audit_finds_a_planted_mismatch_and_changes_nothing() {
     assert_eq!(shop.units().await, (10, 1, 0), "left for people to look at");
 }
 
-/// A provider that fails the first time.
-#[derive(Default)]
-struct Provider {
-    asked: Mutex<Vec<(String, String, i64)>>,
-}
-
-#[async_trait]
-impl PaymentProvider for Provider {
-    async fn create_checkout(&self, _: &CheckoutRequest) -> Result<Checkout, PaymentError> {
-        unreachable!("the worker opens no payments")
-    }
-
-    async fn find(&self, _: &str) -> Result<Payment, PaymentError> {
-        unreachable!("nobody asks in this test")
-    }
-
-    async fn refund(&self, reference: &str, refund_id: &str, amount: Money) -> Result<(), PaymentError> {
-        let mut asked = self.asked.lock().unwrap();
-        asked.push((reference.to_owned(), refund_id.to_owned(), amount.minor));
-        if asked.len() == 1 {
-            let source = anyhow::anyhow!("out of order");
-            return Err(PaymentError::Unavailable {
-                operation: "refund",
-                source,
-            });
-        }
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn money_without_units_goes_back_once_also_when_the_provider_fails_first() {
     let shop = Shop::open(&[1]).await;
@@ -131,24 +111,53 @@ async fn money_without_units_goes_back_once_also_when_the_provider_fails_first()
     assert_eq!(shop.state(1).await.as_deref(), Some("refund_due"));
 
     let provider = Arc::new(Provider::default());
-    let (store, relay) = (shop.store(), Arc::new(Notify::new()));
-    let refunds = SettleRefunds {
-        store,
-        provider: provider.clone(),
-        relay,
-    };
-    assert_eq!(refunds.run().await.unwrap().count, 0, "the provider failed");
+    let refunds = shop.settle_refunds(&provider);
+    provider.is_out_of_order(true);
+    assert_eq!(refunds.run().await.unwrap().count, 0);
+    provider.is_out_of_order(false);
     eventually(SOON, "the refund is made", async || {
         refunds.run().await.unwrap().count == 1
     })
     .await;
     assert_eq!(shop.state(1).await.as_deref(), Some("refunded"));
     assert_eq!(refunds.run().await.unwrap().count, 0, "nothing is owed any more");
-    let asked = provider.asked.lock().unwrap().clone();
     let once = (
         "payment-of-a".to_owned(),
         "unbought-payment-of-a".to_owned(),
         PRICE + 1,
     );
-    assert_eq!(asked, [once.clone(), once], "under one name");
+    assert_eq!(provider.asked(), [once.clone(), once], "under one name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_that_are_settled_at_once_are_noted_once() {
+    let shop = Shop::open(&[20]).await;
+    for number in 0..15 {
+        let paid_too_much = captured(number, &number.to_string(), PRICE + 1);
+        let commands = [place(number, &[("p0", 1)]), paid_too_much];
+        shop.store().apply(&commands).await.unwrap();
+    }
+    let provider = Arc::new(Provider::default());
+    let refunds = || async { shop.settle_refunds(&provider).run().await.unwrap().count };
+    let runs = join_all((0..4).map(|_| refunds())).await;
+    assert_eq!(runs.iter().sum::<usize>(), 15, "{runs:?}");
+    assert_eq!(provider.made().len(), 15);
+    assert_eq!(shop.states().await["refunded"], 15);
+    let back: i64 = query_scalar("SELECT sum(refunded_minor)::bigint FROM orders")
+        .fetch_one(&shop.pool)
+        .await
+        .unwrap();
+    assert_eq!(back, 15 * (PRICE + 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_are_sent_at_once_are_sent_once() {
+    let shop = Shop::open(&[50]).await;
+    let partner = Partner::of(&shop).await;
+    let orders: Vec<_> = (0..40).map(|number| place(number, &[("p0", 1)])).collect();
+    shop.store().apply(&orders).await.unwrap();
+    let runs = (0..4).map(|_| async { shop.webhooks(Duration::ZERO).run().await.unwrap().count });
+    let runs = join_all(runs).await;
+    assert_eq!(runs.iter().sum::<usize>(), 40, "{runs:?}");
+    assert_eq!(partner.taken.lock().unwrap().len(), 40);
 }

@@ -2,24 +2,23 @@
 //! wherever it was, the books are in the end those of a life in which nothing went wrong.
 
 use crate::{
+    provider::Provider,
     shop::{PRICE, Shop, cancel, captured, place, send_back, started},
     webhooks::Partner,
 };
-use async_trait::async_trait;
 use broker::DeadLetters;
-use contract::{Command, MemberId, Money, PlaceOrder, RequestReturn, ShopperId};
+use contract::{Command, MemberId, PlaceOrder, RequestReturn, ShopperId};
 use futures::{StreamExt, stream};
 use order_worker::{
     reconcilers::{Reconciler, SettleRefunds, TakeSteps},
     store::StoreError,
 };
-use payments::{Checkout, CheckoutRequest, PaymentError, PaymentProvider, api::Payment};
 use sqlx::{AssertSqlSafe, query, query_scalar, raw_sql};
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+        Arc,
+        atomic::{AtomicI64, Ordering::SeqCst},
     },
 };
 use time::Duration;
@@ -109,37 +108,6 @@ impl Fault {
         let others = matches!(step, Step::Refund | Step::Tell).then_some(Self::Others);
         let faults: Vec<Self> = writes.chain([Self::Commit(tables[0])]).chain(others).collect();
         faults[life % faults.len()]
-    }
-}
-
-/// A provider that makes refunds, and may be out of order.
-#[derive(Default)]
-struct Provider {
-    is_out: AtomicBool,
-    made: Mutex<BTreeSet<(String, String, i64)>>,
-}
-
-#[async_trait]
-impl PaymentProvider for Provider {
-    async fn create_checkout(&self, _: &CheckoutRequest) -> Result<Checkout, PaymentError> {
-        unreachable!("the worker opens no payments")
-    }
-
-    async fn find(&self, _: &str) -> Result<Payment, PaymentError> {
-        unreachable!("nobody asks in this test")
-    }
-
-    async fn refund(&self, reference: &str, refund_id: &str, amount: Money) -> Result<(), PaymentError> {
-        if self.is_out.load(SeqCst) {
-            let source = anyhow::anyhow!("out of order");
-            return Err(PaymentError::Unavailable {
-                operation: "refund",
-                source,
-            });
-        }
-        let refund = (reference.to_owned(), refund_id.to_owned(), amount.minor);
-        self.made.lock().unwrap().insert(refund);
-        Ok(())
     }
 }
 
@@ -242,7 +210,7 @@ impl Life {
     }
 
     fn others_are_out(&self, out: bool) {
-        self.provider.is_out.store(out, SeqCst);
+        self.provider.is_out_of_order(out);
         self.partner.answers.store(if out { 500 } else { 204 }, SeqCst);
     }
 
@@ -295,7 +263,7 @@ impl Life {
             let read = query_scalar(AssertSqlSafe(rows)).fetch_all(&self.shop.pool);
             books.extend(read.await.unwrap() as Vec<String>);
         }
-        let made = self.provider.made.lock().unwrap();
+        let made = self.provider.made();
         books.extend(made.iter().map(|refund| format!("the provider made {refund:?}")));
         books.extend(self.partner.steps());
         books
@@ -303,7 +271,7 @@ impl Life {
 }
 
 /// Members are told by mail.
-fn by_member(command: Command) -> Command {
+pub fn by_member(command: Command) -> Command {
     let shopper = ShopperId::of_member(MemberId::from_uuid(Uuid::from_u128(7)));
     match command {
         Command::PlaceOrder(place) => Command::PlaceOrder(PlaceOrder { shopper, ..place }),

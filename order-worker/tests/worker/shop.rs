@@ -16,6 +16,7 @@ use uuid::Uuid;
 /// Long enough for a machine that compiles beside the tests.
 pub const SOON: Duration = Duration::from_secs(60);
 pub const PRICE: i64 = 100;
+pub const WEBHOOK_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 pub struct Shop {
     pub database: Database,
@@ -81,6 +82,19 @@ impl Shop {
             .env("ORDER_WORKER_LISTEN", listen)
             .env("LOG_FORMAT", "text");
         (worker, listen)
+    }
+
+    /// Runs a command of the program to its end; answers what it said.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let program = Process::workspace("order-worker")
+            .args(arguments)
+            .env("AMQP_URL", self.namespace.url())
+            .env("DATABASE_URL", self.database.url())
+            .env("BROKER_PREFIX", format!("{}.", self.namespace.prefix()))
+            .env("ORDER_WORKER_WEBHOOK_KEY", WEBHOOK_KEY);
+        let mut process = program.start().await;
+        eventually(SOON, "the program ends", async || !process.is_running()).await;
+        process.output()
     }
 
     /// A subscription that is established.

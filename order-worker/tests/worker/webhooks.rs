@@ -1,27 +1,27 @@
 //! Webhooks out, received by a server that takes them, refuses them, or is not there.
 
-use crate::shop::{SOON, Shop, cancel, order_id, place};
+use crate::shop::{SOON, Shop, WEBHOOK_KEY, cancel, order_id, place};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode, routing::post};
 use clock::{Clock, SystemClock};
 use order_worker::reconcilers::{Reconciler, SendWebhooks};
 use payments::webhooks::{SignedHeaders, WebhookMaster};
-use sqlx::query;
+use sqlx::{query, query_scalar};
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, OnceLock,
     atomic::{AtomicU16, Ordering},
 };
 use testbed::eventually;
 use time::{Duration, OffsetDateTime};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use uuid::Uuid;
-
-const MASTER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What came, by its name, and what is answered.
 #[derive(Clone)]
 pub struct Partner {
-    endpoint: Uuid,
+    endpoint: Arc<OnceLock<Uuid>>,
     pub answers: Arc<AtomicU16>,
+    /// How often it was tried.
+    tries: Arc<AtomicU16>,
     pub taken: Arc<Mutex<Vec<(String, serde_json::Value)>>>,
 }
 
@@ -32,10 +32,11 @@ async fn take(State(partner): State<Partner>, headers: HeaderMap, body: Bytes) -
         timestamp: header("webhook-timestamp"),
         signatures: header("webhook-signature"),
     };
-    let secret = master().secret_of(&partner.endpoint.to_string());
+    let secret = master().secret_of(&partner.endpoint().to_string());
     secret
         .verify(signed, &body, SystemClock.unix_ms() / 1_000)
         .unwrap();
+    partner.tries.fetch_add(1, Ordering::SeqCst);
     let status = StatusCode::from_u16(partner.answers.load(Ordering::SeqCst)).unwrap();
     if status.is_success() {
         let told = (signed.id.to_owned(), serde_json::from_slice(&body).unwrap());
@@ -45,15 +46,25 @@ async fn take(State(partner): State<Partner>, headers: HeaderMap, body: Bytes) -
 }
 
 fn master() -> WebhookMaster {
-    WebhookMaster::parse(MASTER).unwrap()
+    WebhookMaster::parse(WEBHOOK_KEY).unwrap()
 }
 
 impl Partner {
     /// A partner of the shop that answers 204.
     pub async fn of(shop: &Shop) -> Self {
+        let (partner, url) = Self::listens().await;
+        let endpoint = Uuid::from_bytes(clock::random_bytes());
+        partner.endpoint.set(endpoint).unwrap();
+        shop.store().add_endpoint(endpoint, &url).await.unwrap();
+        partner
+    }
+
+    /// Somebody who answers 204, and where.
+    async fn listens() -> (Self, String) {
         let partner = Self {
-            endpoint: Uuid::from_bytes(clock::random_bytes()),
+            endpoint: Arc::default(),
             answers: Arc::new(AtomicU16::new(204)),
+            tries: Arc::default(),
             taken: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,8 +73,11 @@ impl Partner {
             .route("/hooks", post(take))
             .with_state(partner.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        shop.store().add_endpoint(partner.endpoint, &url).await.unwrap();
-        partner
+        (partner, url)
+    }
+
+    fn endpoint(&self) -> Uuid {
+        *self.endpoint.get().expect("an endpoint of the shop")
     }
 
     fn kinds(&self) -> Vec<String> {
@@ -88,7 +102,7 @@ async fn a_partner_hears_of_each_step_once_by_a_running_worker() {
     let shop = Shop::open(&[1]).await;
     let partner = Partner::of(&shop).await;
     let (worker, listen) = shop.worker_at(shop.namespace.url(), shop.database.url());
-    let worker = worker.env("ORDER_WORKER_WEBHOOK_KEY", MASTER);
+    let worker = worker.env("ORDER_WORKER_WEBHOOK_KEY", WEBHOOK_KEY);
     let _worker = worker.ready_at(listen, "/readyz").start().await;
     shop.send(place(1, &[("p0", 1)])).await;
     shop.send(cancel(1)).await;
@@ -125,7 +139,7 @@ async fn what_is_refused_comes_again_later_and_under_the_same_name() {
 
     let again = shop
         .store()
-        .replay_webhooks(partner.endpoint, OffsetDateTime::UNIX_EPOCH)
+        .replay_webhooks(partner.endpoint(), OffsetDateTime::UNIX_EPOCH)
         .await;
     assert_eq!(again.unwrap(), Some(1));
     assert_eq!(shop.webhooks(Duration::ZERO).run().await.unwrap().count, 1);
@@ -147,7 +161,9 @@ async fn who_takes_nothing_for_a_day_is_given_up_and_holds_up_nobody_else() {
     shop.webhooks(Duration::hours(7)).run().await.unwrap();
     let endpoints = shop.store().endpoints().await.unwrap();
     let given_up = |partner: &Partner| {
-        let endpoint = endpoints.iter().find(|endpoint| endpoint.id == partner.endpoint);
+        let endpoint = endpoints
+            .iter()
+            .find(|endpoint| endpoint.id == partner.endpoint());
         endpoint.unwrap().disabled_at.is_some()
     };
     assert_eq!((given_up(&deaf), given_up(&well)), (true, false));
@@ -161,10 +177,98 @@ async fn who_takes_nothing_for_a_day_is_given_up_and_holds_up_nobody_else() {
     deaf.answers.store(204, Ordering::SeqCst);
     let now =
         OffsetDateTime::from_unix_timestamp(i64::try_from(SystemClock.unix_ms() / 1_000).unwrap()).unwrap();
-    shop.store().replay_webhooks(deaf.endpoint, now).await.unwrap();
+    shop.store().replay_webhooks(deaf.endpoint(), now).await.unwrap();
     shop.webhooks(Duration::ZERO).run().await.unwrap();
     assert!(
         deaf.kinds().contains(&"order.held".to_owned()),
         "what it missed while it was failing"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_with_very_much_to_take_keeps_no_other_waiting() {
+    let shop = Shop::open(&[200]).await;
+    let deaf = Partner::of(&shop).await;
+    deaf.answers.store(503, Ordering::SeqCst);
+    let orders: Vec<_> = (0..100).map(|number| place(number, &[("p0", 1)])).collect();
+    shop.store().apply(&orders).await.unwrap();
+    let well = Partner::of(&shop).await;
+    shop.store().apply(&[place(100, &[("p0", 1)])]).await.unwrap();
+    assert_eq!(shop.webhooks(Duration::ZERO).run().await.unwrap().count, 1);
+    assert_eq!(well.kinds(), ["order.held"]);
+
+    let tried = deaf.tries.load(Ordering::SeqCst);
+    shop.webhooks(Duration::ZERO).run().await.unwrap();
+    assert_eq!(deaf.tries.load(Ordering::SeqCst), tried, "left alone for a while");
+    let later = shop.webhooks(Duration::hours(1));
+    later.run().await.unwrap();
+    assert_eq!(deaf.tries.load(Ordering::SeqCst), tried + 1, "tried with one");
+    deaf.answers.store(204, Ordering::SeqCst);
+    let mut told = 0;
+    while told < 101 {
+        let count = later.run().await.unwrap().count;
+        assert!(count > 0, "{told} of 101");
+        told += count;
+    }
+    assert_eq!(deaf.kinds().len(), 101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pauses_grow_fourfold_up_to_six_hours() {
+    let shop = Shop::open(&[1]).await;
+    let partner = Partner::of(&shop).await;
+    partner.answers.store(500, Ordering::SeqCst);
+    shop.store().apply(&[place(1, &[("p0", 1)])]).await.unwrap();
+    let webhooks = shop.webhooks(Duration::hours(7));
+    for pause in [
+        5.0, 20.0, 80.0, 320.0, 1_280.0, 5_120.0, 20_480.0, 21_600.0, 21_600.0,
+    ] {
+        let tried = Instant::now();
+        assert_eq!(webhooks.run().await.unwrap().count, 0);
+        let left =
+            "SELECT extract(epoch FROM next_attempt_at - clock_timestamp())::float8 FROM webhook_deliveries";
+        let left: f64 = query_scalar(left).fetch_one(&shop.pool).await.unwrap();
+        let least = pause - tried.elapsed().as_secs_f64();
+        assert!((least..=pause).contains(&left), "{left} instead of {pause}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_are_looked_after_by_command() {
+    let shop = Shop::open(&[1]).await;
+    let (partner, url) = Partner::listens().await;
+    let added = shop.command(&["webhooks", "add", &url]).await;
+    let (id, secret) = added.trim().split_once('\n').expect("a name and a secret");
+    assert_eq!(secret, master().secret_of(id).to_text());
+    assert_eq!(
+        shop.command(&["webhooks", "secret", id]).await,
+        format!("{secret}\n")
+    );
+    partner.endpoint.set(id.parse().unwrap()).unwrap();
+
+    partner.answers.store(500, Ordering::SeqCst);
+    shop.store().apply(&[place(1, &[("p0", 1)])]).await.unwrap();
+    let list = &["webhooks", "list"];
+    let well = format!("{id}\t{url}\twell\t1 waiting\n");
+    assert_eq!(shop.command(list).await, well);
+    shop.webhooks(Duration::ZERO).run().await.unwrap();
+    let failing = shop.command(list).await;
+    assert!(failing.contains("failing since"), "{failing}");
+
+    partner.answers.store(204, Ordering::SeqCst);
+    let replay = ["webhooks", "replay", id, "--since", "2026-01-01T00:00:00Z"];
+    assert_eq!(shop.command(&replay).await, "1 told again\n");
+    assert_eq!(shop.webhooks(Duration::ZERO).run().await.unwrap().count, 1);
+    assert_eq!(partner.kinds(), ["order.held"]);
+
+    let remove = &["webhooks", "remove", id];
+    assert_eq!(shop.command(remove).await, "removed\n");
+    assert_eq!(shop.command(list).await, "");
+    let unknown = format!("there is no endpoint {id}");
+    for gone in [&remove[..], &replay] {
+        let said = shop.command(gone).await;
+        assert!(said.contains(&unknown), "{gone:?}: {said}");
+    }
+    let wrong = shop.command(&["webhooks", "add", "ftp://partner.example"]).await;
+    assert!(wrong.contains("begins with http"), "{wrong}");
 }

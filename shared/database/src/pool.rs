@@ -10,11 +10,13 @@ use std::time::Duration;
 /// How long a caller waits for a connection before it is told that there is none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bounds that the server keeps for us, so that one stuck session cannot keep the others' rows for ever.
+/// Bounds that the server keeps for us, so that one stuck session cannot keep the others' rows for ever. What
+/// takes longest while a transaction is open is a confirm of RabbitMQ, some seconds. A worker that stands still in one loses it before RabbitMQ, after two silent
+/// heartbeats, gives its orders to another: that one finds the rows free.
 const SESSION_BOUNDS: [(&str, &str); 3] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
-    ("idle_in_transaction_session_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "15s"),
 ];
 
 static SCHEMA: Migrator = sqlx::migrate!();

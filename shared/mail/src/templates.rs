@@ -141,6 +141,7 @@ mod tests {
                 "return_requested",
                 "cancelled",
                 "payment_failed",
+                "payment_abandoned",
                 "expired",
                 "refund_due",
                 "refunded",

@@ -124,9 +124,21 @@ async fn send<T: DeserializeOwned>(
     }
 }
 
+/// Whether it is the last word on what was asked. A key that is not valid, say, is somebody's mistake and tells nothing of
+/// the payment: given up for that, money that was taken would be forgotten.
 fn is_final(status: StatusCode) -> bool {
-    let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
-    status.is_client_error() && !may_pass.contains(&status)
+    let about_us = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::PAYMENT_REQUIRED,
+        StatusCode::FORBIDDEN,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::MISDIRECTED_REQUEST,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_client_error() && !about_us.contains(&status)
 }
 
 #[cfg(test)]
@@ -139,6 +151,9 @@ mod tests {
             (400, true),
             (404, true),
             (409, true),
+            (422, true),
+            (401, false),
+            (403, false),
             (408, false),
             (429, false),
             (500, false),

@@ -14,7 +14,7 @@ use payments::{
     api::{Payment, PaymentState},
     webhooks::{SignedHeaders, WebhookSecret},
 };
-use sandbox_payments::{App, Settings, router};
+use sandbox_payments::{App, Settings, Trouble, router};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -74,19 +74,23 @@ struct Sandbox {
 
 impl Sandbox {
     async fn start() -> Self {
+        Self::with_trouble(Trouble::default()).await
+    }
+
+    async fn with_trouble(trouble: Trouble) -> Self {
         let shop = Shop::default();
         let shop_address = serve(Router::new().route("/w", post(webhook)).with_state(shop.clone())).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let listen = listener.local_addr().unwrap();
         let base = format!("http://{listen}");
-        let app = App::new(Settings {
+        let settings = Settings {
             listen,
             public_url: base.clone(),
             webhook_url: format!("http://{shop_address}/w"),
             secret: WebhookSecret::parse(SECRET).unwrap(),
             slow: Duration::from_millis(300),
-        });
-        let app = router(app.unwrap());
+        };
+        let app = router(App::with_trouble(settings, trouble).unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -225,6 +229,41 @@ async fn each_card_goes_its_way() {
         .count();
     let names: std::collections::BTreeSet<&String> = taken.iter().map(|(name, _)| name).collect();
     assert_eq!((taken.len(), failed, names.len()), (5, 1, 4));
+}
+
+#[tokio::test]
+async fn a_fifth_of_the_shoppers_never_come_and_a_fifth_of_the_others_leave() {
+    let sandbox = Sandbox::with_trouble(Trouble {
+        drop_off_at_entry: 20,
+        drop_off: 20,
+        ..Trouble::default()
+    });
+    let sandbox = sandbox.await;
+    let provider = sandbox.provider();
+    let (mut never_came, mut left, mut paid) = (0, 0, 0);
+    for number in 0..300 {
+        let asked = request(&number.to_string(), 129_000);
+        let id = provider.create_checkout(&asked).await.unwrap().reference;
+        if provider.find(&id).await.unwrap().state == PaymentState::Abandoned {
+            never_came += 1;
+            continue;
+        }
+        match sandbox.confirm(&id, "4242424242424242").await {
+            PaymentState::Abandoned => left += 1,
+            PaymentState::Captured => paid += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    // Six standard deviations to either side.
+    assert!((19..=101).contains(&never_came), "{never_came} of 300");
+    assert!((11..=85).contains(&left), "{left} of {}", left + paid);
+    let reports = sandbox.takes(paid).await;
+    assert!(
+        reports
+            .iter()
+            .all(|(_, report)| matches!(report, Report::Captured(_)))
+    );
+    assert_eq!(reports.len(), paid, "of the others nobody hears");
 }
 
 #[tokio::test]

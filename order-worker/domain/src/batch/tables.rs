@@ -1,8 +1,8 @@
 //! The rules as tables: what is there, what comes, what comes of it.
 
 use super::testing::{
-    HOLD, Store, abandoned, at, cancel, captured, eur, failed, order_id, place, product_id, refund,
-    send_back, shopper, started,
+    Store, abandoned, at, cancel, captured, eur, failed, order_id, place, product_id, refund, send_back,
+    started,
 };
 use super::{GiveUp, Verdict};
 use crate::sale::Sale;
@@ -424,25 +424,6 @@ fn an_order_moves_as_the_table_says() {
 }
 
 #[test]
-fn a_hold_expires_when_its_time_is_over_and_not_before() {
-    let mut store = Store::with_units(&[1]);
-    store.decide(&[place(1, OURS, &[(0, 1)])]);
-    store.now = HOLD.whole_seconds() - 1;
-    assert!(store.expire().changes_nothing());
-    store.now += 1;
-    assert_eq!(store.expire().verdicts, [Verdict::Changed(OrderState::Expired)]);
-    assert_eq!(store.units(0), (1, 0, 0));
-    assert!(store.expire().changes_nothing(), "a second time changes nothing");
-    store.decide(&[captured(1, 1, 1, exactly())]);
-    assert_eq!(
-        store.state(1),
-        Some(OrderState::Paid),
-        "late, and the unit is still there"
-    );
-    store.audit();
-}
-
-#[test]
 fn what_names_no_order_is_given_up_and_leaves_no_trace() {
     let mut store = Store::with_units(&[1]);
     let decisions = store.decide(&[cancel(7, OURS), captured(7, 1, 1, exactly()), failed(7, 2, 1)]);
@@ -471,85 +452,4 @@ fn a_refund_that_was_made_is_told() {
             Some(eur(1))
         )
     );
-}
-
-#[test]
-fn a_payment_that_starts_makes_the_hold_ten_minutes_longer_once() {
-    let mut store = Store::with_units(&[1]);
-    store.decide(&[place(1, OURS, &[(0, 1)])]);
-    for (payment, minutes) in [(1, 40), (1, 40), (2, 40)] {
-        store.now += 60;
-        store.decide(&[started(1, payment)]);
-        let until = store.books.orders[&order_id(1)]
-            .told()
-            .order
-            .hold_expires_at_unix_ms;
-        let expected = at(minutes * 60).unix_timestamp() * 1_000;
-        assert_eq!(until, u64::try_from(expected).ok());
-    }
-    store.now = HOLD.whole_seconds() + 599;
-    assert!(store.expire().changes_nothing());
-    store.now += 1;
-    assert_eq!(store.expire().verdicts, [Verdict::Changed(OrderState::Expired)]);
-    store.decide(&[started(1, 3)]);
-    assert_eq!(store.state(1), Some(OrderState::Expired), "too late");
-    store.audit();
-}
-
-#[test]
-fn a_hold_made_and_extended_in_one_batch_is_written_once() {
-    let mut store = Store::with_units(&[1]);
-    let decisions = store.decide(&[place(1, OURS, &[(0, 1)]), started(1, 1)]);
-    assert_eq!((decisions.holds.len(), decisions.extensions.len()), (1, 0));
-    assert!(decisions.holds[0].hold.extended);
-}
-
-/// Of at most three units each: who asks, for how many, and whether they get them.
-#[test]
-fn a_customer_has_no_more_than_the_limit() {
-    let mut store = Store::with_units(&[100, 100]);
-    store.books.products.get_mut(&product_id(0)).unwrap().per_customer = Some(3);
-    let limited = Some(Refusal::LimitReached);
-    for (order, who, lines, refusal) in [
-        (1, OURS, vec![(0, 4)], limited),
-        (2, OURS, vec![(0, 2), (0, 2)], limited),
-        (3, OURS, vec![(0, 2), (1, 50)], None),
-        (4, OURS, vec![(0, 2)], limited),
-        (5, OURS, vec![(1, 1), (0, 2)], limited),
-        (6, THEIRS, vec![(0, 3)], None),
-        (7, OURS, vec![(0, 1)], None),
-        (8, OURS, vec![(0, 1)], limited),
-    ] {
-        store.decide(&[place(order, who, &lines)]);
-        let told = store.books.orders[&order_id(order)].told().order;
-        assert_eq!(told.refusal, refusal, "{order}");
-        store.audit();
-    }
-    assert_eq!(store.units(0), (100, 6, 0));
-    store.decide(&[failed(3, 1, 1), place(9, OURS, &[(0, 2)])]);
-    assert_eq!(
-        store.state(9),
-        Some(OrderState::Held),
-        "what goes back counts no more"
-    );
-    store.decide(&[captured(3, 2, 2, eur(52 * 100))]);
-    assert_eq!(
-        store.state(3),
-        Some(OrderState::RefundDue),
-        "a late payment obeys the limit"
-    );
-    assert_eq!(store.books.customers[&(product_id(0), shopper(OURS))], 3);
-    store.audit();
-}
-
-#[test]
-fn whoever_had_more_before_the_limit_was_lowered_may_give_it_back() {
-    let mut store = Store::with_units(&[10]);
-    store.books.products.get_mut(&product_id(0)).unwrap().per_customer = Some(5);
-    store.decide(&[place(1, OURS, &[(0, 2)]), place(2, OURS, &[(0, 2)])]);
-    store.books.products.get_mut(&product_id(0)).unwrap().per_customer = Some(1);
-    store.decide(&[cancel(1, OURS)]);
-    assert_eq!(store.state(1), Some(OrderState::Cancelled));
-    store.decide(&[place(3, OURS, &[(0, 1)])]);
-    assert_eq!(store.state(3), Some(OrderState::Refused));
 }

@@ -1,31 +1,11 @@
 //! From the checkout to the paid order, and reports that are forged, repeated or malformed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests may panic"
-)]
-
-mod support;
-
+use crate::support::{self, Answer, CARD_PAID, SECRET, TestShop, send};
 use clock::{Clock, SystemClock};
 use contract::Money;
 use payments::{PaymentReport, Report, webhooks::WebhookSecret};
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Answer, CARD_PAID, SECRET, TestShop, send};
-
-async fn pay(shop: &TestShop, shopper: &str, order_id: &str) -> Answer {
-    send(shop.by(shopper, Method::POST, &format!("/orders/{order_id}/pay"))).await
-}
-
-async fn confirm(shop: &TestShop, checkout: &Answer, card: &str) {
-    let checkout = checkout.json()["checkout_url"].as_str().unwrap().to_owned();
-    let confirm = format!("{}/confirm", checkout.replace("/checkout/", "/v1/payments/"));
-    let confirmed = send(shop.http.post(confirm).json(&json!({ "card_number": card }))).await;
-    assert_eq!(confirmed.status, 200, "{confirmed:?}");
-}
 
 fn captured(order_id: &str) -> Vec<u8> {
     let report = PaymentReport {
@@ -59,18 +39,18 @@ async fn an_order_is_paid_by_the_providers_word() {
     let shop = TestShop::open().await;
     shop.sells("sneaker", 5).await;
     let id = shop.buy("ann", "k", "sneaker").await.order_id();
-    let checkout = pay(&shop, "ann", &id).await;
+    let checkout = shop.pay("ann", &id).await;
     assert_eq!(checkout.status, 200, "{checkout:?}");
     assert_eq!(
-        pay(&shop, "ann", &id).await.json(),
+        shop.pay("ann", &id).await.json(),
         checkout.json(),
         "an order has one checkout"
     );
-    confirm(&shop, &checkout, CARD_PAID).await;
+    shop.confirm(&checkout, CARD_PAID).await;
     let paid = shop.order_becomes("ann", &id, "paid").await;
     assert_eq!(paid["total"]["minor"], 5_000);
     assert_eq!(shop.count("SELECT sold FROM stock").await, 1);
-    let twice = pay(&shop, "ann", &id).await;
+    let twice = shop.pay("ann", &id).await;
     assert_eq!((twice.status, twice.problem().as_str()), (409, "not-payable"));
 }
 
@@ -79,7 +59,7 @@ async fn a_paid_order_that_is_cancelled_gives_units_and_money_back_once() {
     let shop = TestShop::open().await;
     shop.sells("sneaker", 5).await;
     let id = shop.buy("ann", "k", "sneaker").await.order_id();
-    confirm(&shop, &pay(&shop, "ann", &id).await, CARD_PAID).await;
+    shop.confirm(&shop.pay("ann", &id).await, CARD_PAID).await;
     shop.order_becomes("ann", &id, "paid").await;
     let back = send(shop.by("ann", Method::POST, &format!("/orders/{id}/return"))).await;
     assert_eq!((back.status, back.problem().as_str()), (409, "not-returnable"));
@@ -102,7 +82,7 @@ async fn an_order_whose_payment_started_is_held_longer() {
     shop.sells("sneaker", 5).await;
     let held = shop.buy("ann", "k", "sneaker").await.json();
     let id = held["order_id"].as_str().unwrap();
-    assert_eq!(pay(&shop, "ann", id).await.status, 200);
+    assert_eq!(shop.pay("ann", id).await.status, 200);
     let before = held["hold_expires_at_unix_ms"].as_u64().unwrap();
     testbed::eventually(support::SOON, "the hold is longer", async || {
         let now = shop.order_of("ann", id).await.json();
@@ -122,7 +102,7 @@ async fn every_card_leads_where_it_says() {
     ] {
         let id = shop.buy(&card.replace(' ', ""), "k", "sneaker").await.order_id();
         let shopper = card.replace(' ', "");
-        confirm(&shop, &pay(&shop, &shopper, &id).await, card).await;
+        shop.confirm(&shop.pay(&shopper, &id).await, card).await;
         shop.order_becomes(&shopper, &id, state).await;
     }
     assert_eq!(shop.count("SELECT sold FROM stock").await, 2);
