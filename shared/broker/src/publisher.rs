@@ -5,9 +5,10 @@ use crate::{
     backoff::Backoff,
     confirms::{InFlight, settle},
     error::Chain,
-    gathering::{Gathering, Outcome},
+    gathering::{Gathering, Outcome, Sending},
     link::Link,
     pack::{self, EventMessage},
+    topology::TO_QUEUE,
 };
 use contract::Envelope;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
@@ -126,24 +127,24 @@ impl Publisher {
     /// Publishes a command. `Ok` means that it is on disk in its queue; after an error, publishing the same
     /// command again is safe.
     pub async fn publish(&self, envelope: &Envelope) -> Result<(), PublishError> {
-        let key = envelope.routed_by.as_str();
-        let (outcome, to_be_sent) = self.inner.gathering.add(key, serde_json::to_vec(envelope)?);
-        if to_be_sent {
+        let queue = self.inner.topology.order_queue(&envelope.routed_by);
+        let (outcome, sending) = self.inner.gathering.add(&queue, serde_json::to_vec(envelope)?);
+        if let Some(sending) = sending {
             // On its own: others wait for it, too, who must not lose by it when this caller goes away.
-            tokio::spawn(self.clone().send_gathered(key.to_owned()));
+            tokio::spawn(self.clone().send_gathered(sending));
         }
         // What becomes of the message is counted once, where it is sent.
         let outcome = timeout(CONFIRM_TIMEOUT, confirmed(outcome)).await;
         outcome.unwrap_or(Err(PublishError::TimedOut))
     }
 
-    /// Sends what gathers of this key, one message after the other, until there is nothing more.
-    async fn send_gathered(self, key: String) {
-        while let Some(commands) = self.inner.gathering.next(&key) {
+    /// Sends what gathers for a queue, one message after the other, until there is nothing more.
+    async fn send_gathered(self, mut sending: Sending) {
+        while let Some(commands) = sending.next() {
             let lines: Vec<&[u8]> = commands.iter().map(|command| command.line.as_slice()).collect();
             let message = Message {
-                exchange: self.inner.topology.orders_exchange(),
-                routing_key: &key,
+                exchange: TO_QUEUE.to_owned(),
+                routing_key: sending.queue(),
                 id: Uuid::from_bytes(clock::random_bytes()),
                 body: &pack::message(&lines),
                 headers: FieldTable::default(),
