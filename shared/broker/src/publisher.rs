@@ -28,7 +28,7 @@ use std::{
 use tokio::{
     sync::{Notify, Semaphore, oneshot, watch},
     task::AbortHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -39,6 +39,9 @@ const IN_FLIGHT: usize = 512;
 const CONNECTION_WAIT: Duration = Duration::from_secs(1);
 /// How long a message may take from here to its confirm.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// In a storm, messages of commands are sent so often, to all queues in the same moment: they are larger for it, and what
+/// the worker takes into one transaction is, too. After a lull a command waits for nothing.
+const BEAT: Duration = Duration::from_millis(10);
 /// How often we look whether the channel still lives; a failing publish makes us look at once.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -69,6 +72,8 @@ struct Inner {
     refused: Arc<AtomicBool>,
     in_flight: Arc<Semaphore>,
     gathering: Gathering,
+    /// When the beats begin.
+    started: Instant,
     connecting: AbortHandle,
 }
 
@@ -114,6 +119,7 @@ impl Publisher {
                 refused,
                 in_flight,
                 gathering: Gathering::default(),
+                started: Instant::now(),
                 connecting,
             }),
         }
@@ -155,6 +161,7 @@ impl Publisher {
             commands
                 .into_iter()
                 .for_each(|command| command.tell(outcome.clone()));
+            sleep_until(self.inner.next_beat()).await;
         }
     }
 
@@ -267,6 +274,14 @@ impl Publisher {
         let found = timeout(CONNECTION_WAIT, open.wait_for(is_alive)).await;
         let found = found.ok().and_then(Result::ok).and_then(|open| open.clone());
         found.ok_or(PublishError::NotConnected)
+    }
+}
+
+impl Inner {
+    fn next_beat(&self) -> Instant {
+        let (beat, past) = (BEAT.as_nanos(), self.started.elapsed().as_nanos());
+        let left = beat - past % beat;
+        Instant::now() + Duration::from_nanos(u64::try_from(left).unwrap_or_default())
     }
 }
 
