@@ -45,6 +45,21 @@ async fn who_prefers_to_wait_gets_the_decision() {
 }
 
 #[tokio::test]
+async fn an_order_is_shown_although_the_connections_to_the_database_were_lost() {
+    let shop = TestShop::open().await;
+    shop.sells("sneaker", 1).await;
+    let held = shop.buy("ann", "k", "sneaker").await;
+    for _ in 0..3 {
+        let shown = shop.order_of("ann", &held.order_id()).await;
+        assert_eq!(shown.status, 200, "{shown:?}");
+        let lost = "SELECT count(pg_terminate_backend(pid, 5000))
+                      FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        assert!(shop.count(lost).await > 0);
+    }
+}
+
+#[tokio::test]
 async fn who_comes_too_late_is_told_sold_out_by_the_worker_and_by_memory() {
     let shop = TestShop::without_worker().await;
     shop.sells("sneaker", 1).await;

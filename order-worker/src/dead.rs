@@ -3,6 +3,7 @@
 use crate::settings::{DeadChoice, DeadCommand};
 use anyhow::{Context, ensure};
 use broker::{Broker, Chosen, DeadLetter, DeadLetters, LOOKED_THROUGH, Publisher};
+use contract::ProductId;
 use std::io::{Write, stdout};
 
 /// Shows dead letters, gives them back to the orders, or drops them.
@@ -60,14 +61,19 @@ fn ensure_found(choice: &DeadChoice, count: usize) -> anyhow::Result<()> {
 }
 
 fn line(letter: &DeadLetter) -> anyhow::Result<()> {
-    let DeadLetter {
-        name,
-        reason,
-        routing_key,
-        body,
-    } = letter;
-    let body = String::from_utf8_lossy(body).replace('\n', " ");
-    writeln!(stdout(), "{name}\t{reason}\t{routing_key}\t{body}").context("print")
+    let (name, reason, products) = (&letter.name, &letter.reason, products(letter));
+    let body = String::from_utf8_lossy(&letter.body).replace('\n', " ");
+    writeln!(stdout(), "{name}\t{reason}\t{products}\t{body}").context("print")
+}
+
+/// The products, with commas between them; `-` if none can be read.
+fn products(letter: &DeadLetter) -> String {
+    let names: Vec<&str> = letter.products.iter().map(ProductId::as_str).collect();
+    if names.is_empty() {
+        "-".to_owned()
+    } else {
+        names.join(",")
+    }
 }
 
 fn show(letter: &DeadLetter) -> anyhow::Result<()> {
@@ -78,10 +84,16 @@ fn show(letter: &DeadLetter) -> anyhow::Result<()> {
         .map(|command| serde_json::to_string_pretty(&command?))
         .collect::<Result<Vec<_>, _>>();
     let body = readable.map_or(body, |commands| commands.join("\n"));
-    let (name, reason, product) = (&letter.name, &letter.reason, &letter.routing_key);
+    let DeadLetter {
+        name,
+        reason,
+        routing_key,
+        ..
+    } = letter;
+    let products = products(letter);
     writeln!(
         stdout(),
-        "name     {name}\nreason   {reason}\nproduct  {product}\n{body}"
+        "name     {name}\nreason   {reason}\nproduct  {products}\nqueue    {routing_key}\n{body}"
     )
     .context("print")
 }

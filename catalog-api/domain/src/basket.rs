@@ -18,6 +18,7 @@ pub struct Basket {
     routed_by: ProductId,
     from_cart: bool,
     address: Option<Uuid>,
+    fingerprint: Fingerprint,
 }
 
 /// Why a body is no order request.
@@ -106,6 +107,7 @@ impl Basket {
                 routed_by: first.product_id.clone(),
                 from_cart: raw.from_cart,
                 address: address.flatten(),
+                fingerprint: fingerprint(&lines, address.flatten()),
                 lines,
             }),
             _ => Err(BasketError::Values(mistakes)),
@@ -145,16 +147,19 @@ impl Basket {
     }
 
     /// What tells this request from another one under the same key.
-    pub fn fingerprint(&self) -> Fingerprint {
-        // A field that a later version adds must be left out here while it is absent, or repeats that span the
-        // upgrade would look like other requests.
-        let canonical = self
-            .lines
-            .iter()
-            .map(|line| format!("{} {}{}\n", line.product_id, line.quantity, seen(line)));
-        let address = self.address.map(|id| format!("address {id}\n"));
-        Fingerprint::of(&canonical.chain(address).collect::<String>())
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
+}
+
+fn fingerprint(lines: &[RequestedLine], address: Option<Uuid>) -> Fingerprint {
+    // A field that a later version adds must be left out here while it is absent, or repeats that span the
+    // upgrade would look like other requests.
+    let canonical = lines
+        .iter()
+        .map(|line| format!("{} {}{}\n", line.product_id, line.quantity, seen(line)));
+    let address = address.map(|id| format!("address {id}\n"));
+    Fingerprint::of(&canonical.chain(address).collect::<String>())
 }
 
 fn address(id: &str, mistakes: &mut Vec<Mistake>) -> Option<Uuid> {
@@ -247,7 +252,7 @@ mod tests {
 
     #[test]
     fn other_lines_are_another_request() {
-        let print = |body: Value| parse(body).unwrap().fingerprint();
+        let print = |body: Value| parse(body).unwrap().fingerprint().clone();
         let base = print(json!({"lines":[{"product_id":"a","quantity":1}]}));
         for other in [
             json!({"lines":[{"product_id":"a","quantity":2}]}),

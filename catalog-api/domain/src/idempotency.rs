@@ -85,8 +85,10 @@ fn structured_string(value: &[u8]) -> Option<String> {
 impl Fingerprint {
     /// The fingerprint of a request's canonical text.
     pub fn of(canonical: &str) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digest = Sha256::digest(canonical.as_bytes());
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let halves = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        Self(halves.map(|half| char::from(DIGITS[usize::from(half)])).collect())
     }
 
     /// A fingerprint stored earlier.
@@ -121,6 +123,12 @@ mod tests {
         ] {
             assert_eq!(key(value).as_deref(), Ok(meant), "{value}");
         }
+    }
+
+    #[test]
+    fn a_fingerprint_is_sha_256_in_hexadecimal() {
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Fingerprint::of("abc").as_str(), of_abc);
     }
 
     #[test]

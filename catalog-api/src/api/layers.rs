@@ -1,8 +1,8 @@
 //! What holds for every address: time, panics, measurements, and answers where there is nothing.
 
-use super::ApiProblem;
+use super::{ApiProblem, SharedShop, same_origin};
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,10 +20,22 @@ pub async fn no_such_method() -> ApiProblem {
     ApiProblem::new(405, "method-not-allowed", "Method not allowed", detail)
 }
 
+/// What is done around every request: requests that another site makes are refused, the others have so much time, and all
+/// are measured. In one layer, because each costs every request some allocations.
+pub async fn around(State(shop): State<SharedShop>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = match same_origin::refuse_foreign(&request, &shop.counter.public_url) {
+        Ok(()) => in_time(next.run(request)).await,
+        Err(refused) => refused.into_response(),
+    };
+    measure(route.as_ref(), &response, started);
+    response
+}
+
 /// Everything that we do is bounded by itself, so what takes this long is a body that trickles in.
-pub async fn limit_time(request: Request, next: Next) -> Response {
-    let answered = timeout(REQUEST_TIMEOUT, next.run(request)).await;
-    answered.unwrap_or_else(|_| {
+async fn in_time(answer: impl Future<Output = Response>) -> Response {
+    timeout(REQUEST_TIMEOUT, answer).await.unwrap_or_else(|_| {
         ApiProblem::new(
             408,
             "timeout",
@@ -50,13 +62,9 @@ pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// `http_request_seconds{route, status}`, by the route as declared: addresses have too many forms.
-pub async fn measure(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or("none", MatchedPath::as_str).to_owned();
+fn measure(route: Option<&MatchedPath>, response: &Response, started: Instant) {
+    let route = route.map_or("none", MatchedPath::as_str).to_owned();
     let status = response.status().as_u16().to_string();
     metrics::histogram!("http_request_seconds", "route" => route, "status" => status)
         .record(started.elapsed());
-    response
 }

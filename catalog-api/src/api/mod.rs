@@ -129,13 +129,8 @@ pub fn router(shop: SharedShop) -> Router {
         .fallback(layers::no_such_address)
         .method_not_allowed_fallback(layers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&shop),
-            same_origin::refuse_foreign,
-        ))
-        .layer(middleware::from_fn(layers::limit_time))
         .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(middleware::from_fn(layers::measure))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shop), layers::around))
         .with_state(shop)
 }
 

@@ -3,15 +3,13 @@
 //! Browsers say in `Origin` whose page a changing request comes from, and pages cannot forge it. It must name the host that
 //! was asked, or the shop's own address. Programs send none, and bring no cookies that they were not given.
 
-use super::{ApiProblem, SharedShop};
+use super::ApiProblem;
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{
         HeaderMap,
         header::{HOST, ORIGIN},
     },
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use url::Url;
 
@@ -19,16 +17,13 @@ const HOST_ASKED_FOR: &str = "x-forwarded-host";
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Refuses every changing request that says it comes from another site.
-pub async fn refuse_foreign(State(shop): State<SharedShop>, request: Request, next: Next) -> Response {
-    let is_foreign = !request.method().is_safe()
-        && matches!(
-            whence(request.headers(), &shop.counter.public_url),
-            Whence::Elsewhere
-        );
-    if is_foreign {
-        return foreign().into_response();
-    }
-    next.run(request).await
+///
+/// # Errors
+/// 403 when it does.
+pub fn refuse_foreign(request: &Request, public_url: &str) -> Result<(), ApiProblem> {
+    let is_foreign =
+        !request.method().is_safe() && whence(request.headers(), public_url) == Whence::Elsewhere;
+    if is_foreign { Err(foreign()) } else { Ok(()) }
 }
 
 /// Whether a request that is believed because of a cookie comes from our own pages, provably.

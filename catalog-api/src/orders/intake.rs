@@ -256,7 +256,7 @@ impl Intake {
     /// An order that the database knows: a repeat, or a key used for something else.
     fn earlier(&self, stored: StoredOrder, basket: &Basket) -> Result<OrderView, PlaceError> {
         self.keys.found(stored.view.order_id, &stored.fingerprint);
-        if stored.fingerprint == basket.fingerprint() {
+        if stored.fingerprint == *basket.fingerprint() {
             Ok(stored.view)
         } else {
             Err(PlaceError::OtherPayload)

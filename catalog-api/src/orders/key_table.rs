@@ -66,7 +66,7 @@ impl KeyTable {
         });
         let mut state = remembered.state();
         let before = state.clone();
-        let (after, verdict) = before.clone().requested(&basket.fingerprint());
+        let (after, verdict) = before.clone().requested(basket.fingerprint());
         *state = after;
         drop(state);
         (

@@ -85,7 +85,7 @@ pub async fn page(
         order_id: OrderId::from_uuid(*id),
     });
     let ids: Vec<Uuid> = shown.iter().map(|(id, _)| *id).collect();
-    let mut orders: HashMap<Uuid, OrderView> = read(pool, &ids)
+    let mut orders: HashMap<Uuid, OrderView> = of(&mut *pool.acquire().await?, &ids)
         .await?
         .into_iter()
         .map(|order| (order.view.order_id.as_uuid(), order.view))
@@ -94,11 +94,6 @@ pub async fn page(
 }
 
 /// Reads those of the orders that exist: one round trip, however many are asked for.
-pub(super) async fn read(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
-    of(&mut *pool.acquire().await?, ids).await
-}
-
-/// The same, in a transaction.
 pub async fn of(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<StoredOrder>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT o.id, o.shopper, o.fingerprint, o.state, o.refusal, o.total_minor, o.currency, o.version,

@@ -3,7 +3,7 @@
 use super::{Intake, batch::Batch};
 use crate::store::{Next, StoreError};
 use broker::Delivered;
-use contract::Command;
+use contract::{Command, ProductId};
 use order_domain::batch::{Decisions, Verdict};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -111,7 +111,9 @@ impl<'a> Isolation<'a> {
     /// Returns when the command is on disk among the dead letters.
     async fn set_aside(&self, command: Delivered<'_>, reason: &str) {
         metrics::counter!("order_dead_letters_total").increment(1);
-        error!(reason, product = command.routing_key, "setting a command aside");
+        let (queue, product) = (command.routing_key, command.product());
+        let product = product.as_ref().map(ProductId::as_str);
+        error!(reason, queue, product, "setting a command aside");
         while let Err(error) = self.intake.publisher.set_aside(command, reason).await {
             warn!(%error, "cannot set a command aside; trying again");
             sleep(PAUSE).await;

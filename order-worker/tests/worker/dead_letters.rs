@@ -10,10 +10,13 @@ impl Shop {
     /// A message of these bytes.
     async fn send_bytes(&self, body: &[u8]) {
         let channel = self.namespace.connect().await.create_channel().await.unwrap();
-        let (exchange, options) = (self.topology.orders_exchange(), BasicPublishOptions::default());
-        let properties = BasicProperties::default().with_delivery_mode(2);
+        let queue = self.topology.order_queue(&"p0".parse().unwrap());
+        let (options, properties) = (
+            BasicPublishOptions::default(),
+            BasicProperties::default().with_delivery_mode(2),
+        );
         let published = channel
-            .basic_publish(exchange.into(), "p0".into(), options, body, properties)
+            .basic_publish("".into(), queue.into(), options, body, properties)
             .await;
         published.unwrap().await.unwrap();
         channel.close(200, "done".into()).await.unwrap();
@@ -112,7 +115,7 @@ async fn a_dead_letter_is_shown_and_given_back_by_hand() {
     let listed = format!("{name}\tunknown_order\tp0\t{{");
     for (arguments, says) in [
         (&["list"][..], listed.as_str()),
-        (&["show", &name], "reason   unknown_order"),
+        (&["show", &name], "reason   unknown_order\nproduct  p0\nqueue  "),
         (&["show", "nobody"], "there is no dead letter nobody"),
         (&["replay", "nobody"], "there is no dead letter nobody"),
         (&["replay", &name], "1 given back to the orders"),

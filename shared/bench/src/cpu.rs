@@ -1,7 +1,7 @@
 //! Processor time of a program and what it started, as the system counts it.
 
 use anyhow::Context;
-use std::{fs, ops::Sub};
+use std::{fs, ops::Sub, os::unix::ffi::OsStrExt};
 
 /// The system counts in hundredths of a second on every Linux that Rust has a target for.
 const TICKS_A_SECOND: f64 = 100.0;
@@ -32,9 +32,15 @@ impl Spent {
 
     fn by(counts: impl Fn(&Process) -> bool) -> anyhow::Result<Self> {
         let mut all = Self::default();
-        for process in fs::read_dir("/proc").context("list the processes")? {
+        for entry in fs::read_dir("/proc").context("list the processes")? {
+            let entry = entry?;
+            // `self` and `thread-self` are there, too: we would count ourselves twice.
+            let is_process = entry.file_name().as_bytes().iter().all(u8::is_ascii_digit);
             // A process that has ended meanwhile is not there.
-            let Ok(stat) = fs::read_to_string(process?.path().join("stat")) else {
+            let Some(stat) = is_process
+                .then(|| fs::read_to_string(entry.path().join("stat")).ok())
+                .flatten()
+            else {
                 continue;
             };
             if let Some(process) = read(&stat).filter(|process| counts(process)) {
@@ -97,6 +103,19 @@ mod tests {
         assert_eq!((name, group), ("a) b (c", 42));
         assert!((spent.user - 2.5).abs() < 1e-9 && (spent.system - 0.5).abs() < 1e-9);
         assert!(read("17 (a").is_none());
+    }
+
+    #[test]
+    fn nobody_counts_twice() {
+        let stat = || fs::read_to_string("/proc/self/stat").unwrap();
+        let name = read(&stat()).unwrap().name.to_owned();
+        let own = || read(&stat()).unwrap().spent.total();
+        // Long enough to be told from what we spend between the two looks.
+        while own() < 0.1 {
+            std::hint::black_box(stat());
+        }
+        let counted = Spent::by_name(&name).unwrap().total();
+        assert!((0.1..1.5 * own()).contains(&counted), "{counted}");
     }
 
     #[test]

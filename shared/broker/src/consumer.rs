@@ -1,7 +1,7 @@
 //! Consuming a queue for ever.
 
-use crate::{Broker, BrokerError, backoff::Backoff, error::Chain, link::Link, pack};
-use contract::Envelope;
+use crate::{Broker, BrokerError, backoff::Backoff, error::Chain, label::Label, link::Link, pack};
+use contract::{Envelope, ProductId};
 use futures::StreamExt;
 use lapin::{
     message::Delivery as Message,
@@ -32,7 +32,7 @@ pub struct Delivery(Message);
 /// One command of a delivery, or what stands in its place.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivered<'a> {
-    /// The key it was published with: the product.
+    /// The key it was published with: its queue.
     pub routing_key: &'a str,
     /// As it came.
     pub bytes: &'a [u8],
@@ -42,6 +42,11 @@ impl Delivered<'_> {
     /// The command.
     pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
         serde_json::from_slice(self.bytes)
+    }
+
+    /// The product that it is about, if that much can be read of it.
+    pub fn product(&self) -> Option<ProductId> {
+        Some(Label::read(self.bytes)?.routed_by)
     }
 }
 

@@ -2,17 +2,21 @@
 
 use crate::{
     Broker, BrokerError, Delivered, PublishError, Publisher,
+    label::Label,
     link::Link,
     pack,
-    topology::{table, text},
+    topology::{TO_QUEUE, table, text},
 };
-use contract::Envelope;
+use contract::ProductId;
 use lapin::{
     message::BasicGetMessage,
     options::{BasicAckOptions, BasicGetOptions},
     types::FieldTable,
 };
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 /// The header that says why a command was set aside.
 const REASON: &str = "x-reason";
@@ -28,7 +32,9 @@ pub struct DeadLetter {
     pub name: String,
     /// Why.
     pub reason: String,
-    /// Its product.
+    /// Its product, or those of the commands that came together, each once; none if that cannot be read.
+    pub products: Vec<ProductId>,
+    /// The key it was published with: its queue.
     pub routing_key: String,
     /// As it came.
     pub body: Vec<u8>,
@@ -94,17 +100,24 @@ impl DeadLetters {
     /// Gives the chosen ones back to the orders; answers how many. Each leaves this queue only when the other has
     /// confirmed it. Commands that came together go back one by one: the one that is to blame shall harm no other.
     pub async fn replay(&self, publisher: &Publisher, chosen: &Chosen) -> Result<usize, BrokerError> {
-        let orders = publisher.topology().orders_exchange();
         self.remove(chosen, async |letter| {
             for command in pack::lines(&letter.body) {
-                let nothing = FieldTable::default();
-                publisher
-                    .publish_bytes(orders.clone(), &letter.routing_key, command, nothing)
-                    .await?;
+                let (queue, nothing) = (self.queue_of(command), FieldTable::default());
+                let published = publisher.publish_bytes(TO_QUEUE.to_owned(), &queue, command, nothing);
+                published.await?;
             }
             Ok(())
         })
         .await
+    }
+
+    /// The queue of its product, whichever it came from; for bytes that name no product, any.
+    fn queue_of(&self, command: &[u8]) -> String {
+        let topology = self.link.topology();
+        Label::read(command).map_or_else(
+            || topology.order_queues().next().unwrap_or_default(),
+            |label| topology.order_queue(&label.routed_by),
+        )
     }
 
     /// Drops the chosen ones for ever; answers how many.
@@ -163,15 +176,21 @@ impl Chosen {
 /// The name of the (first) command, or one that is the same for the same bytes.
 fn name_of(body: &[u8]) -> String {
     let first = pack::lines(body).next().unwrap_or_default();
-    let named = serde_json::from_slice::<Envelope>(first);
-    named.map_or_else(
-        |_| {
+    Label::read(first).map_or_else(
+        || {
             let mut hash = DefaultHasher::new();
             body.hash(&mut hash);
             format!("unreadable-{:016x}", hash.finish())
         },
-        |envelope| envelope.message_id.to_string(),
+        |label| label.message_id.to_string(),
     )
+}
+
+/// The products that commands are about, each once.
+fn products_of(body: &[u8]) -> Vec<ProductId> {
+    let labels = pack::lines(body).filter_map(Label::read);
+    let products: BTreeSet<ProductId> = labels.map(|label| label.routed_by).collect();
+    products.into_iter().collect()
 }
 
 fn letter(message: &BasicGetMessage) -> DeadLetter {
@@ -180,6 +199,7 @@ fn letter(message: &BasicGetMessage) -> DeadLetter {
     DeadLetter {
         name: name_of(&delivery.data),
         reason: reason.unwrap_or_else(|| "unknown".to_owned()),
+        products: products_of(&delivery.data),
         routing_key: delivery.routing_key.to_string(),
         body: delivery.data.clone(),
     }

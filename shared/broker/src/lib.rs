@@ -18,6 +18,7 @@ mod consumer;
 mod dead_letters;
 mod error;
 mod gathering;
+mod label;
 mod link;
 mod pack;
 mod publisher;

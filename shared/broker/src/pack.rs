@@ -58,15 +58,24 @@ pub(crate) fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contract::StockChanged;
+    use contract::{OrderChanged, OrderId, OrderState, OrderView, ShopperId, StockChanged};
 
-    fn event(number: i64) -> Event {
+    /// Of orders and of the stock of three products.
+    fn event(number: u64) -> Event {
+        let shopper = ShopperId::of_session("s");
+        if number.is_multiple_of(4) {
+            let order = OrderView {
+                state: OrderState::Held,
+                ..OrderView::pending(OrderId::derive(&shopper, "k", number))
+            };
+            return Event::OrderChanged(OrderChanged { shopper, order });
+        }
         Event::StockChanged(StockChanged {
-            product_id: if number % 4 == 0 { "b" } else { "a" }.parse().unwrap(),
+            product_id: format!("p{}", number % 3).parse().unwrap(),
             on_hand: 1_000,
             held: 0,
             sold: 0,
-            version: number,
+            version: number.cast_signed(),
         })
     }
 
@@ -74,7 +83,7 @@ mod tests {
     fn those_of_a_key_stay_in_sequence_and_messages_are_bounded() {
         let all: Vec<Event> = (0..200).map(event).collect();
         let messages = EventMessage::pack(&all).unwrap();
-        for key in ["stock.a", "stock.b"] {
+        for key in ["stock", "order.held"] {
             let expected: Vec<&Event> = all.iter().filter(|event| event.routing_key() == key).collect();
             let mine: Vec<_> = messages
                 .iter()
@@ -88,6 +97,11 @@ mod tests {
             assert_eq!(found.iter().collect::<Vec<_>>(), expected);
             assert_eq!(mine.len(), expected.len().div_ceil(MANY));
         }
+        assert_eq!(
+            messages.len(),
+            150_usize.div_ceil(MANY) + 1,
+            "few keys, few messages"
+        );
         assert_eq!(EventMessage::pack(&[]).unwrap(), []);
     }
 }

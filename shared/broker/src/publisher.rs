@@ -5,9 +5,10 @@ use crate::{
     backoff::Backoff,
     confirms::{InFlight, settle},
     error::Chain,
-    gathering::{Gathering, Outcome},
+    gathering::{Gathering, Outcome, Sending},
     link::Link,
     pack::{self, EventMessage},
+    topology::TO_QUEUE,
 };
 use contract::Envelope;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
@@ -27,7 +28,7 @@ use std::{
 use tokio::{
     sync::{Notify, Semaphore, oneshot, watch},
     task::AbortHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -38,6 +39,9 @@ const IN_FLIGHT: usize = 512;
 const CONNECTION_WAIT: Duration = Duration::from_secs(1);
 /// How long a message may take from here to its confirm.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// In a storm, messages of commands are sent so often, to all queues in the same moment: they are larger for it, and what
+/// the worker takes into one transaction is, too. After a lull a command waits for nothing.
+const BEAT: Duration = Duration::from_millis(10);
 /// How often we look whether the channel still lives; a failing publish makes us look at once.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -68,6 +72,8 @@ struct Inner {
     refused: Arc<AtomicBool>,
     in_flight: Arc<Semaphore>,
     gathering: Gathering,
+    /// When the beats begin.
+    started: Instant,
     connecting: AbortHandle,
 }
 
@@ -113,6 +119,7 @@ impl Publisher {
                 refused,
                 in_flight,
                 gathering: Gathering::default(),
+                started: Instant::now(),
                 connecting,
             }),
         }
@@ -126,24 +133,24 @@ impl Publisher {
     /// Publishes a command. `Ok` means that it is on disk in its queue; after an error, publishing the same
     /// command again is safe.
     pub async fn publish(&self, envelope: &Envelope) -> Result<(), PublishError> {
-        let key = envelope.routed_by.as_str();
-        let (outcome, to_be_sent) = self.inner.gathering.add(key, serde_json::to_vec(envelope)?);
-        if to_be_sent {
+        let queue = self.inner.topology.order_queue(&envelope.routed_by);
+        let (outcome, sending) = self.inner.gathering.add(&queue, serde_json::to_vec(envelope)?);
+        if let Some(sending) = sending {
             // On its own: others wait for it, too, who must not lose by it when this caller goes away.
-            tokio::spawn(self.clone().send_gathered(key.to_owned()));
+            tokio::spawn(self.clone().send_gathered(sending));
         }
         // What becomes of the message is counted once, where it is sent.
         let outcome = timeout(CONFIRM_TIMEOUT, confirmed(outcome)).await;
         outcome.unwrap_or(Err(PublishError::TimedOut))
     }
 
-    /// Sends what gathers of this key, one message after the other, until there is nothing more.
-    async fn send_gathered(self, key: String) {
-        while let Some(commands) = self.inner.gathering.next(&key) {
+    /// Sends what gathers for a queue, one message after the other, until there is nothing more.
+    async fn send_gathered(self, mut sending: Sending) {
+        while let Some(commands) = sending.next() {
             let lines: Vec<&[u8]> = commands.iter().map(|command| command.line.as_slice()).collect();
             let message = Message {
-                exchange: self.inner.topology.orders_exchange(),
-                routing_key: &key,
+                exchange: TO_QUEUE.to_owned(),
+                routing_key: sending.queue(),
                 id: Uuid::from_bytes(clock::random_bytes()),
                 body: &pack::message(&lines),
                 headers: FieldTable::default(),
@@ -154,6 +161,7 @@ impl Publisher {
             commands
                 .into_iter()
                 .for_each(|command| command.tell(outcome.clone()));
+            sleep_until(self.inner.next_beat()).await;
         }
     }
 
@@ -266,6 +274,14 @@ impl Publisher {
         let found = timeout(CONNECTION_WAIT, open.wait_for(is_alive)).await;
         let found = found.ok().and_then(Result::ok).and_then(|open| open.clone());
         found.ok_or(PublishError::NotConnected)
+    }
+}
+
+impl Inner {
+    fn next_beat(&self) -> Instant {
+        let (beat, past) = (BEAT.as_nanos(), self.started.elapsed().as_nanos());
+        let left = beat - past % beat;
+        Instant::now() + Duration::from_nanos(u64::try_from(left).unwrap_or_default())
     }
 }
 

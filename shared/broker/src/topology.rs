@@ -1,15 +1,19 @@
 //! Every exchange and queue, in one place.
 
 use crate::BrokerError;
+use contract::ProductId;
 use lapin::{
     Channel, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, LongString},
 };
+use sha2::{Digest, Sha256};
 
 /// Into how many queues orders are dealt by product. All the commands of one product stand in one queue, and each
 /// queue has one active consumer: that is what makes a product's orders one sequence.
 const SHARDS: u16 = 4;
+/// The exchange that every RabbitMQ has: the routing key is the name of the queue.
+pub(crate) const TO_QUEUE: &str = "";
 /// How often a command is given to a worker again (after a crash, mostly) before it is set aside as a dead letter.
 const DELIVERY_LIMIT: i32 = 20;
 /// When a queue holds this many messages further ones are refused, and the shopper is asked to try again: better
@@ -38,15 +42,15 @@ impl Topology {
         }
     }
 
-    /// Where commands are published; the routing key is the product.
-    pub fn orders_exchange(&self) -> String {
-        format!("{}orders", self.prefix)
-    }
-
     /// The queues of commands, one a shard.
     pub fn order_queues(&self) -> impl Iterator<Item = String> + use<> {
         let prefix = self.prefix.clone();
         (0..SHARDS).map(move |shard| format!("{prefix}orders.{shard}"))
+    }
+
+    /// The one of them in which the commands of this product stand.
+    pub fn order_queue(&self, product: &ProductId) -> String {
+        format!("{}orders.{}", self.prefix, shard(product.as_str()))
     }
 
     /// Where commands go that could not be acted on.
@@ -71,11 +75,7 @@ impl Topology {
 
     /// Every exchange, e.g. to delete them after a test.
     pub fn exchanges(&self) -> Vec<String> {
-        vec![
-            self.orders_exchange(),
-            self.dead_exchange(),
-            self.events_exchange(),
-        ]
+        vec![self.dead_exchange(), self.events_exchange()]
     }
 
     pub(crate) fn check(&self) -> Result<(), BrokerError> {
@@ -105,12 +105,8 @@ impl Topology {
     }
 
     async fn declare_orders(&self, channel: &Channel) -> lapin::Result<()> {
-        let by_product = ExchangeKind::Custom("x-consistent-hash".into());
-        declare_exchange(channel, &self.orders_exchange(), by_product).await?;
         for queue in self.order_queues() {
             declare_queue(channel, &queue, self.order_queue_settings()).await?;
-            // For this type of exchange the binding's key is the queue's weight.
-            bind(channel, &queue, &self.orders_exchange(), "1").await?;
         }
         Ok(())
     }
@@ -128,6 +124,13 @@ impl Topology {
             ("x-max-length", QUEUE_LENGTH.into()),
         ])
     }
+}
+
+/// By SHA-256, of which everybody has the same idea for ever: who publishes about a product, in whatever process and
+/// release, means the same queue.
+fn shard(product: &str) -> u16 {
+    let hash = Sha256::digest(product);
+    u16::from_be_bytes([hash[0], hash[1]]) % SHARDS
 }
 
 pub(crate) fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
@@ -183,5 +186,26 @@ mod tests {
         let names = topology.queues().into_iter().chain(topology.exchanges());
         assert!(names.into_iter().all(|name| name.starts_with("drill.")));
         assert!(Topology::new(&"x".repeat(201)).check().is_err());
+    }
+
+    /// Another answer would put what is said of a product into two queues while two releases run.
+    #[test]
+    fn a_product_stays_in_its_queue() {
+        let topology = Topology::new("");
+        for (product, queue) in [
+            ("demo-sneaker", "orders.1"),
+            ("demo-poster", "orders.3"),
+            ("p", "orders.1"),
+            ("0", "orders.0"),
+        ] {
+            assert_eq!(
+                topology.order_queue(&product.parse().unwrap()),
+                queue,
+                "{product}"
+            );
+        }
+        let mut dealt = [0; SHARDS as usize];
+        (0..1_000).for_each(|number| dealt[usize::from(shard(&format!("product-{number}")))] += 1);
+        assert!(dealt.iter().all(|count| (200..300).contains(count)), "{dealt:?}");
     }
 }

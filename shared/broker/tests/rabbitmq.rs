@@ -12,7 +12,10 @@ use broker::{
     Publisher, Topology,
 };
 use contract::{CancelOrder, Command, Envelope, Event, OrderId, ProductId, ShopperId, StockChanged};
-use lapin::options::QueueDeleteOptions;
+use lapin::{
+    BasicProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions},
+};
 use std::time::Duration;
 use testbed::{BrokerNamespace, Wire, eventually};
 use tokio::time::timeout;
@@ -43,20 +46,35 @@ impl Test {
     }
 
     /// A consumer of the queue in which this product's commands stand.
-    async fn consumer_of(&self, product: &str) -> Consumer {
-        let publisher = Publisher::start(&self.broker());
-        publisher.publish(&command(product)).await.unwrap();
-        let queues = self.broker().consume(self.topology.order_queues(), 100);
-        let first = queues.into_iter().map(|mut queue| {
-            Box::pin(async move {
-                queue.next().await.acknowledge_through().await;
-                queue
-            })
-        });
-        timeout(SOON, futures::future::select_all(first))
+    fn consumer_of(&self, product: &str) -> Consumer {
+        self.broker().consume([self.queue_of(product)], 100).remove(0)
+    }
+
+    fn queue_of(&self, product: &str) -> String {
+        self.topology.order_queue(&product.parse().unwrap())
+    }
+
+    /// A product whose commands stand in the same queue, or in another one.
+    fn product_like(&self, product: &str, in_the_same_queue: bool, after: usize) -> String {
+        let named = (after..).map(|number| format!("p-{number}"));
+        let mut fitting =
+            named.filter(|other| (self.queue_of(other) == self.queue_of(product)) == in_the_same_queue);
+        fitting.next().unwrap()
+    }
+
+    async fn set_aside(&self, body: &str) {
+        let channel = self.namespace.connect().await.create_channel().await.unwrap();
+        let (exchange, options) = (self.topology.dead_exchange(), BasicPublishOptions::default());
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
             .await
-            .expect("a delivery")
-            .0
+            .unwrap();
+        let published = channel
+            .basic_publish(exchange.into(), "p".into(), options, body.as_bytes(), properties)
+            .await;
+        published.unwrap().await.unwrap();
+        channel.close(200, "done".into()).await.unwrap();
     }
 
     async fn delete_order_queues(&self) {
@@ -112,7 +130,7 @@ async fn next(events: &mut EventSubscription) -> News {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_a_product_come_in_the_sequence_they_were_published() {
     let test = Test::new();
-    let mut queue = test.consumer_of("p").await;
+    let mut queue = test.consumer_of("p");
     let publisher = Publisher::start(&test.broker());
     let commands: Vec<Envelope> = (0..200).map(|_| command("p")).collect();
     for command in &commands {
@@ -128,9 +146,11 @@ async fn the_commands_of_a_product_come_in_the_sequence_they_were_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_commands_travels_in_few_messages_and_in_sequence() {
     let test = Test::new();
-    let mut queue = test.consumer_of("p").await;
+    let mut queue = test.consumer_of("p");
     let publisher = Publisher::start(&test.broker());
-    let commands: Vec<Envelope> = (0..500).map(|_| command("p")).collect();
+    let mut products = vec!["p".to_owned()];
+    products.extend((1..16).map(|number| test.product_like("p", true, 100 * number)));
+    let commands: Vec<Envelope> = (0..500).map(|turn| command(&products[turn % 16])).collect();
     // Asked for in this sequence: each is taken in before the next one is.
     let all = futures::future::join_all(commands.iter().map(|command| publisher.publish(command))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
@@ -241,7 +261,7 @@ async fn a_reader_of_events_is_told_from_when_to_when_it_heard_everything() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given_back() {
     let test = Test::new();
-    let mut queue = test.consumer_of("p").await;
+    let mut queue = test.consumer_of("p");
     let publisher = Publisher::start(&test.broker());
     let sent = command("p");
     publisher.publish(&sent).await.unwrap();
@@ -256,10 +276,8 @@ async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given
     for _ in 0..2 {
         let found = letters.list(10).await.unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].reason.as_str(), found[0].routing_key.as_str()),
-            ("a reason", "p")
-        );
+        assert_eq!(found[0].reason, "a reason");
+        assert_eq!(found[0].products, std::slice::from_ref(&sent.routed_by));
     }
     let nobody = Chosen::Named("nobody".to_owned());
     assert_eq!(letters.replay(&publisher, &nobody).await.unwrap(), 0);
@@ -271,7 +289,7 @@ async fn dead_letters_stay_when_they_are_looked_at_and_leave_when_they_are_given
 #[tokio::test(flavor = "multi_thread")]
 async fn one_dead_letter_among_others_is_given_back_or_dropped_by_its_name() {
     let test = Test::new();
-    let mut queue = test.consumer_of("p").await;
+    let mut queue = test.consumer_of("p");
     let publisher = Publisher::start(&test.broker());
     for _ in 0..3 {
         publisher.publish(&command("p")).await.unwrap();
@@ -295,6 +313,36 @@ async fn one_dead_letter_among_others_is_given_back_or_dropped_by_its_name() {
     assert_eq!(again.message_id.to_string(), before[2]);
     assert_eq!(names().await, [before[0].clone()], "the others stay");
     assert_eq!(letters.drop(&named(1)).await.unwrap(), 0, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_that_came_together_go_back_each_to_the_queue_of_its_product() {
+    let test = Test::new();
+    let publisher = Publisher::start(&test.broker());
+    let (one, other) = (command("p"), command(&test.product_like("p", false, 0)));
+    publisher.publish(&one).await.unwrap();
+    let (mut of_one, mut of_other) = (test.consumer_of("p"), test.consumer_of(other.routed_by.as_str()));
+    of_one.next().await.acknowledge_through().await;
+    // As RabbitMQ sets them aside, and with a key that says nothing of a queue.
+    let lines = [&one, &other].map(|envelope| serde_json::to_string(envelope).unwrap());
+    test.set_aside(&lines.join("\n")).await;
+    test.set_aside("{ no command").await;
+
+    let letters = DeadLetters::new(&test.broker());
+    let found = letters.list(10).await.unwrap();
+    let mut products = [one.routed_by.clone(), other.routed_by.clone()];
+    products.sort();
+    assert_eq!(found[0].products, products);
+    assert_eq!(found[1].products, []);
+    assert_eq!(letters.replay(&publisher, &Chosen::Oldest(10)).await.unwrap(), 2);
+    assert_eq!(
+        only(&timeout(SOON, of_other.next()).await.expect("a delivery")),
+        other
+    );
+    assert_eq!(
+        only(&timeout(SOON, of_one.next()).await.expect("a delivery")),
+        one
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

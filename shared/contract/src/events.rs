@@ -14,11 +14,12 @@ pub enum Event {
 }
 
 impl Event {
-    /// The routing key on the events exchange: `order.<state>` or `stock.<product>`.
+    /// The routing key on the events exchange: `order.<state>` or `stock`. Those of one key may travel together: stock of
+    /// all products does, because one transaction changes that of many.
     pub fn routing_key(&self) -> String {
         match self {
             Self::OrderChanged(changed) => format!("order.{}", changed.order.state),
-            Self::StockChanged(changed) => format!("stock.{}", changed.product_id),
+            Self::StockChanged(_) => "stock".to_owned(),
         }
     }
 }

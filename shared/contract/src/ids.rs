@@ -75,7 +75,7 @@ macro_rules! slug {
 }
 
 slug!(
-    /// A product of the shop, e.g. `demo-sneaker`. Also the routing key that keeps its orders in one sequence.
+    /// A product of the shop, e.g. `demo-sneaker`. Its orders are one sequence.
     ProductId,
     "a product id"
 );

@@ -178,7 +178,7 @@ impl RabbitNode {
         }
         let file = |name: &str, content: &str| self.account.file(&self.folder.join(name), content, 0o600);
         file("rabbitmq.conf", &config);
-        file("enabled_plugins", "[rabbitmq_consistent_hash_exchange].\n");
+        file("enabled_plugins", "[].\n");
     }
 
     /// Starts it and waits for nothing.
