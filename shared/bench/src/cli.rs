@@ -203,7 +203,7 @@ pub struct OrdersPlan {
     #[arg(long, default_value_t = 10)]
     pub seconds: u32,
     /// How many orders are in flight: each waits for its decision before its connection sends the next.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 512)]
     pub in_flight: u32,
     /// How many shoppers were let in and order in turn.
     #[arg(long, default_value_t = 2_000)]
