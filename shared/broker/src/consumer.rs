@@ -8,7 +8,10 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
 use tracing::{debug, info, warn};
 
 /// Reads one queue, in order, and comes back by itself when the connection is lost.
@@ -20,6 +23,8 @@ pub struct Consumer {
     link: Link,
     queue: String,
     prefetch: u16,
+    /// Subscribing is nothing to stop half way: RabbitMQ would give messages to a consumer that nobody reads.
+    subscribing: Option<JoinHandle<Result<lapin::Consumer, BrokerError>>>,
     subscribed: Option<lapin::Consumer>,
     backoff: Backoff,
     not_before: Instant,
@@ -85,6 +90,7 @@ impl Consumer {
             link,
             queue,
             prefetch,
+            subscribing: None,
             subscribed,
             backoff,
             not_before,
@@ -111,7 +117,15 @@ impl Consumer {
     async fn subscribe(&mut self) {
         while self.subscribed.is_none() {
             sleep_until(self.not_before).await;
-            match subscribe(&self.link, &self.queue, self.prefetch).await {
+            let subscribing = self.subscribing.get_or_insert_with(|| {
+                let (link, queue, prefetch) = (self.link.clone(), self.queue.clone(), self.prefetch);
+                tokio::spawn(async move { subscribe(&link, &queue, prefetch).await })
+            });
+            let outcome = subscribing.await.unwrap_or(Err(BrokerError::TimedOut {
+                operation: "subscribe to the queue",
+            }));
+            self.subscribing = None;
+            match outcome {
                 Ok(messages) => {
                     info!(queue = self.queue, "subscribed");
                     self.backoff.succeeded();

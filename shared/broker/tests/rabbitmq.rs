@@ -14,7 +14,8 @@ use broker::{
 use contract::{CancelOrder, Command, Envelope, Event, OrderId, ProductId, ShopperId, StockChanged};
 use lapin::{
     BasicProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
 };
 use std::time::Duration;
 use testbed::{BrokerNamespace, Wire, eventually};
@@ -141,6 +142,36 @@ async fn the_commands_of_a_product_come_in_the_sequence_they_were_published() {
         assert_eq!(&only(&delivery), command);
         delivery.acknowledge_through().await;
     }
+}
+
+/// Whoever waits for several queues stops waiting for all of them when one has something: also while they are still subscribing.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_waiting_while_it_subscribes_leaves_no_other_consumer_behind() {
+    let test = Test::new();
+    let publisher = Publisher::start(&test.broker());
+    let sent = command("p");
+    publisher.publish(&sent).await.unwrap();
+    let mut queue = test.consumer_of("p");
+    let delivery = async {
+        loop {
+            // At another moment of subscribing each time.
+            if let Ok(delivery) = timeout(Duration::from_millis(1), queue.next()).await {
+                return delivery;
+            }
+        }
+    };
+    let delivery = timeout(SOON, delivery).await.expect("a delivery");
+    assert_eq!(only(&delivery), sent);
+    let channel = test.namespace.connect().await.create_channel().await.unwrap();
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let declared = channel
+        .queue_declare(test.queue_of("p").into(), passive, FieldTable::default())
+        .await
+        .unwrap();
+    assert_eq!(declared.consumer_count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
